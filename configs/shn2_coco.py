@@ -1,0 +1,4 @@
+"""Two stacks on COCO at 256x192."""
+_base_ = ['shn_coco.py']
+
+model = dict(backbone=dict(num_stacks=2), head=dict(num_stages=2))

@@ -1,0 +1,48 @@
+"""A narrow 2-stack network at 128x128 on people that
+tools/dataset_converters/draw_people.py draws: a demonstration that trains on
+two CPU cores in a few minutes."""
+_base_ = ['shn2_mpii.py']
+
+codec = dict(input_size=(128, 128), heatmap_size=(32, 32))
+
+model = dict(
+    backbone=dict(feat_channels=64, stem_channels=(32, 64, 64)),
+    head=dict(decoder=codec))
+
+train_pipeline = [
+    *_base_.train_pipeline[:-3],
+    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='GenerateTarget', encoder={**_base_.codec, **codec}),
+    dict(type='PackPoseInputs')
+]
+val_pipeline = [
+    *_base_.val_pipeline[:-2],
+    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='PackPoseInputs')
+]
+
+data_root = 'data/drawn_people/'
+# With more than one worker MMEngine would leave one core to the training.
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        headbox_file=data_root + 'annotations/mpii_gt_val.mat',
+        pipeline=val_pipeline))
+test_dataloader = val_dataloader
+
+train_cfg = dict(max_epochs=10, val_interval=10)
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=4e-3))
+param_scheduler = [
+    dict(
+        type='OneCycleLR',
+        eta_max=4e-3,
+        total_steps=10,
+        by_epoch=True,
+        convert_to_iter_based=True)
+]
+default_hooks = dict(logger=dict(interval=20))

@@ -1,0 +1,3 @@
+from .multistage_heatmap_head import MultiStageHeatmapHead
+
+__all__ = ['MultiStageHeatmapHead']
