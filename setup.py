@@ -17,13 +17,14 @@ def requirements(name: str) -> list:
 
 
 def mim_files() -> list:
-    """Configs and tools, which ``mmpose_shn/.mim`` links to: MMPose's
-    convention for what a wheel carries beside its modules."""
+    """Configs, tools and model index, which ``mmpose_shn/.mim`` links to:
+    MMPose's convention for what a wheel carries beside its modules."""
     package = ROOT / 'mmpose_shn'
+    files = [package / '.mim' / 'model-index.yml']
+    for folder in ('configs', 'tools'):
+        files += (package / '.mim' / folder).rglob('*')
     return [
-        str(path.relative_to(package))
-        for folder in ('configs', 'tools')
-        for path in (package / '.mim' / folder).rglob('*')
+        str(path.relative_to(package)) for path in files
         if path.is_file() and path.suffix != '.pyc'
     ]
 

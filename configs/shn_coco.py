@@ -26,6 +26,10 @@ val_pipeline = [
     dict(type='PackPoseInputs')
 ]
 
+# what MMPose's inferencers read
+data_mode = 'topdown'
+dataset_type = 'CocoDataset'
+
 data_root = 'data/coco/'
 train_dataloader = dict(
     batch_size=6,
@@ -33,7 +37,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CocoDataset',
+        type=dataset_type,
         data_root=data_root,
         ann_file='annotations/person_keypoints_train2017.json',
         data_prefix=dict(img='train2017/'),
@@ -45,7 +49,7 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='CocoDataset',
+        type=dataset_type,
         data_root=data_root,
         ann_file='annotations/person_keypoints_val2017.json',
         # not relative to data_root

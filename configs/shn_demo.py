@@ -6,7 +6,11 @@ _base_ = ['shn2_mpii.py']
 codec = dict(input_size=(128, 128), heatmap_size=(32, 32))
 
 model = dict(
-    backbone=dict(feat_channels=64, stem_channels=(32, 64, 64)),
+    backbone=dict(
+        feat_channels=64,
+        stem_channels=(16, 32, 64),
+        depth=3,  # down to 4x4, as the paper's 4 halvings of 64x64
+        channels_last=True),
     head=dict(decoder=codec))
 
 train_pipeline = [
@@ -35,13 +39,13 @@ val_dataloader = dict(
         pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=10, val_interval=10)
+train_cfg = dict(max_epochs=16, val_interval=16)
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=4e-3))
 param_scheduler = [
     dict(
         type='OneCycleLR',
         eta_max=4e-3,
-        total_steps=10,
+        total_steps=16,
         by_epoch=True,
         convert_to_iter_based=True)
 ]

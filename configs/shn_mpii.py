@@ -24,6 +24,10 @@ val_pipeline = [
     dict(type='PackPoseInputs')
 ]
 
+# what MMPose's inferencers read
+data_mode = 'topdown'
+dataset_type = 'MpiiDataset'
+
 data_root = 'data/mpii/'
 train_dataloader = dict(
     batch_size=6,
@@ -31,7 +35,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='MpiiDataset',
+        type=dataset_type,
         data_root=data_root,
         ann_file='annotations/mpii_train.json',
         data_prefix=dict(img='images/'),
@@ -43,7 +47,7 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='MpiiDataset',
+        type=dataset_type,
         data_root=data_root,
         ann_file='annotations/mpii_val.json',
         # not relative to data_root

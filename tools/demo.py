@@ -1,0 +1,102 @@
+"""The whole way on people that the project draws itself: data, training,
+test, and pictures of what every stack predicts.
+
+    python tools/demo.py            # again: goes on where it stopped
+"""
+import argparse
+import json
+import os
+import os.path as osp
+import subprocess
+import sys
+
+SCRIPTS = osp.dirname(osp.abspath(__file__))
+CONFIG = osp.join(osp.dirname(SCRIPTS), 'configs', 'shn_demo.py')
+
+
+def run(script: str, *arguments: str) -> None:
+    """Run one of the tools beside this one, showing the command."""
+    print('\n$ python', osp.relpath(osp.join(SCRIPTS, script)), *arguments,
+          flush=True)
+    code = subprocess.call(
+        [sys.executable, osp.join(SCRIPTS, script), *arguments])
+    if code:
+        sys.exit(code)
+
+
+def data_options(root: str) -> list:
+    """The config's data root is written out in four places."""
+    return ['--cfg-options', *(
+        f'{split}_dataloader.dataset.data_root={root}'
+        for split in ('train', 'val', 'test')), *(
+            f'{split}_dataloader.dataset.headbox_file={root}'
+            'annotations/mpii_gt_val.mat' for split in ('val', 'test'))]
+
+
+def draw(config: str, weights: str, data_root: str, out_dir: str,
+         num_people: int) -> None:
+    import mmpose_shn  # noqa: F401  makes MMPose importable
+
+    import mmcv
+    from mmpose.apis import MMPoseInferencer
+
+    from mmpose_shn.inference import stage_sheet
+    with open(osp.join(data_root, 'annotations/mpii_val.json')) as file:
+        pictures = [person['image'] for person in json.load(file)]
+    inferencer = MMPoseInferencer(
+        pose2d=config, pose2d_weights=weights, det_model='whole_image')
+    for name in pictures[:num_people]:
+        sheet = stage_sheet(
+            inferencer,
+            osp.join(data_root, 'images', name),
+            kpt_thr=0.2,
+            radius=3,
+            thickness=2)
+        mmcv.imwrite(mmcv.rgb2bgr(sheet), osp.join(out_dir, name))
+
+
+def print_table(metrics: dict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    table = Table(title='PCKh@0.5 on held-out drawn people')
+    for column in metrics:
+        table.add_column(column.replace(' PCK', '').replace('PCK', 'Mean'))
+    table.add_row(*(f'{value:.1f}' for value in metrics.values()))
+    Console(width=100).print(table)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='of the drawn people and of the training (default: 0)')
+    seed = parser.parse_args().seed
+
+    data_root = f'data/drawn_people_{seed}/' if seed else 'data/drawn_people/'
+    work_dir = f'work_dirs/shn_demo_{seed}' if seed else 'work_dirs/shn_demo'
+    metrics_file = osp.join(work_dir, 'metrics.json')
+    pictures = osp.join(work_dir, 'pictures')
+    options = data_options(data_root)
+
+    run('dataset_converters/draw_people.py', data_root, '--seed', str(seed))
+    run('train.py', CONFIG, '--work-dir', work_dir, '--resume', *options,
+        f'randomness.seed={seed}')
+    with open(osp.join(work_dir, 'last_checkpoint')) as file:
+        weights = file.read().strip()
+    run('test.py', CONFIG, weights, '--work-dir', work_dir, '--out',
+        metrics_file, *options)
+
+    draw(CONFIG, weights, data_root, pictures, num_people=12)
+    with open(metrics_file) as file:
+        print_table({k: v for k, v in json.load(file).items()
+                     if k != 'PCK@0.1'})
+    print(f'What each stack predicts, drawn for '
+          f'{len(os.listdir(pictures))} people: {pictures}/')
+
+
+if __name__ == '__main__':
+    main()
