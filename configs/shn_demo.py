@@ -39,13 +39,13 @@ val_dataloader = dict(
         pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=16, val_interval=16)
+train_cfg = dict(max_epochs=12, val_interval=12)
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=4e-3))
 param_scheduler = [
     dict(
         type='OneCycleLR',
         eta_max=4e-3,
-        total_steps=16,
+        total_steps=12,
         by_epoch=True,
         convert_to_iter_based=True)
 ]

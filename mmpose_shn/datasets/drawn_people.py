@@ -46,13 +46,13 @@ LENGTHS = dict(
 # Angle ranges in degrees. Swing lifts a limb forward, spread outward; the
 # elbow bends by `bend`, forward at twist 0, outward at 90 and inward at -90.
 ARMS = dict(  # weight, swing, spread, bend, twist
-    hang=(.30, (-15, 20), (6, 22), (0, 35), (-30, 10)),
+    hang=(.34, (-15, 20), (6, 22), (0, 35), (-30, 10)),
     swing=(.16, (-40, 45), (6, 18), (15, 80), (-20, 10)),
     hips=(.12, (-25, -5), (38, 55), (85, 110), (-100, -80)),
     up=(.12, (140, 175), (5, 40), (0, 70), (-110, -60)),
-    wide=(.15, (-10, 25), (50, 100), (0, 90), (-60, 95)),
-    reach=(.07, (40, 95), (0, 30), (0, 60), (-80, 0)),
-    fold=(.08, (5, 35), (5, 22), (75, 110), (-70, -35)))
+    wide=(.18, (-10, 25), (50, 100), (0, 90), (-60, 95)),
+    reach=(.04, (40, 95), (0, 30), (0, 60), (-80, 0)),
+    fold=(.04, (5, 35), (5, 22), (75, 110), (-70, -35)))
 LEGS = dict(  # weight, swing, swing, spread, knee, knee, lean
     stand=(.32, (-6, 8), (-6, 8), (2, 9), (0, 8), (0, 8), (-4, 6)),
     straddle=(.12, (-8, 10), (-8, 10), (12, 26), (0, 20), (0, 20), (-4, 10)),
@@ -194,7 +194,7 @@ def _skeleton(rng, yaw):
 
 def _yaw(rng):
     """Direction of a body in degrees: mostly front, a quarter back."""
-    kind = rng.choice(3, p=(.64, .28, .08))
+    kind = rng.choice(3, p=(.68, .27, .05))
     if kind < 2:
         return rng.uniform(-38, 38) + 180 * kind
     return rng.uniform(42, 80) * rng.choice((-1, 1))
@@ -286,7 +286,7 @@ def draw_person(rng):
                     ground, unit, palette[0])
     head_yaw = np.radians(yaw + rng.uniform(-30, 30))
     paint_figure(canvas, p, depths, unit, look, np.radians(yaw), head_yaw)
-    if rng.uniform() < .18:
+    if rng.uniform() < .12:
         paint_obstacle(canvas, rng, p['pelv'].real, ground, unit, palette)
 
     image = _photo(canvas, rng)
