@@ -364,7 +364,7 @@ def _write_record(root, record):
     os.replace(part, root / RECORD)
 
 
-def write_drawn_mpii(root, num_train=1000, num_val=200, seed=0, progress=True):
+def write_drawn_mpii(root, num_train=2000, num_val=200, seed=0, progress=True):
     """Write drawn people in MPII's layout.
 
     Writes ``images/*.jpg``, ``annotations/mpii_train.json``,
