@@ -34,7 +34,7 @@ val_pipeline = [
 data_root = 'data/drawn_people/'
 # With more than one worker MMEngine would leave one core to the training.
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=16,
     num_workers=1,
     dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(
@@ -45,16 +45,16 @@ val_dataloader = dict(
         pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=7, val_interval=7)
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=3e-3))
+train_cfg = dict(max_epochs=6, val_interval=6)
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=4e-3))
 param_scheduler = [
     dict(
         type='OneCycleLR',
-        eta_max=3e-3,
-        total_steps=7,
+        eta_max=4e-3,
+        total_steps=6,
         by_epoch=True,
         convert_to_iter_based=True)
 ]
 default_hooks = dict(
     logger=dict(interval=25), checkpoint=dict(interval=1, max_keep_ckpts=1))
-auto_scale_lr = dict(base_batch_size=8)
+auto_scale_lr = dict(base_batch_size=16)
