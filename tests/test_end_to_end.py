@@ -64,7 +64,7 @@ def trained(drawn, tmp_path_factory):
     tool('train.py', DEMO, '--work-dir', folder / 'run',
          *drawn_options(drawn, 'train_cfg.max_epochs=2',
                         'train_cfg.val_interval=2',
-                        'default_hooks.checkpoint.interval=1',
+                        'default_hooks.checkpoint.max_keep_ckpts=2',
                         'randomness.seed=1'), cwd=folder)
     return folder
 
