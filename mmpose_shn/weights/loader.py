@@ -229,16 +229,14 @@ def read_checkpoint(path: str, trust: bool = False):
         with torch.serialization.safe_globals(_harmless()):
             return torch.load(path, map_location='cpu', weights_only=True)
     except UnpicklingError as error:
-        refused = re.search(r'GLOBAL (\S+)|Unsupported class (\S+)|'
-                            r'Unsupported operand|TorchScript', str(error))
-        if refused and not trust:
+        refused = re.search(r'(?:GLOBAL|Unsupported class) (\S+)', str(error))
+        if refused:
             raise ValueError(
                 f'{path} holds more than tensors and plain data '
-                f'({refused[1] or refused[2] or refused[0]}) and is not read, '
-                'because reading that runs code from the file. If you trust '
-                'its author, convert it once: python '
-                f'tools/convert_checkpoint.py {path} OUT.pth --trust'
-            ) from None
+                f'({refused[1]}) and is not read, because reading that runs '
+                'code from the file. If you trust its author, convert it '
+                f'once: python tools/convert_checkpoint.py {path} OUT.pth '
+                '--trust') from None
         raise ValueError(_unreadable(path, error)) from None
     # The errors of truncated and of arbitrary files are of many kinds.
     except Exception as error:
