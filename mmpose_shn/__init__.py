@@ -9,7 +9,7 @@ from .version import __version__
 check_requirements()
 import_mmpose()
 
-from . import backbones, heads, weights  # noqa: E402, F401
+from . import backbones, codecs, heads, weights  # noqa: E402, F401
 from .scope import register_scope  # noqa: E402
 
 register_scope()

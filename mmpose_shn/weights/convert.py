@@ -19,6 +19,13 @@ _MMPOSE = SimpleNamespace(
     MARKS=('stem.0.weight', 'stacks.0.features.1.weight'))
 FAMILIES = dict(bearpaw=bearpaw, princeton=princeton, mmpose=_MMPOSE)
 
+# The config with the pixels and the decoding of each family
+_CONFIGS = dict(
+    bearpaw='published/bearpaw_hg8_mpii.py',
+    princeton='published/princeton_hg8_mpii.py',
+    umich='published/umich_hg8_mpii.py',
+    mmpose='shn_mpii.py')
+
 # What DataParallel, princeton's Trainer and MMPose put before every name
 _WRAPPERS = ('module.', 'model.', 'backbone.')
 
@@ -117,6 +124,27 @@ def from_mmpose(checkpoint: dict, family: str,
         module.layers(*(architecture[name]
                         for name in ('num_stacks', 'num_blocks', 'depth'))))
     return module.after_theirs(_renamed(weights, names, source, 'mmpose'))
+
+
+def matching_config(checkpoint: dict) -> str:
+    """The text of a config for a checkpoint that :func:`to_mmpose` made."""
+    architecture = architecture_of({
+        key[len('backbone.'):]: tensor
+        for key, tensor in checkpoint['state_dict'].items()
+    })
+    family = checkpoint['meta']['family']
+    backbone = ''.join(f'        {name}={value!r},\n'
+                       for name, value in architecture.items())
+    others = '' if 'dataset_meta' in checkpoint['meta'] else (
+        f'# {architecture["out_channels"]} keypoints: the data of the base '
+        'are not those of this network\n')
+    return (
+        f'"""A network of the family {family}, with its pixels and '
+        'decoding."""\n'
+        f"_base_ = ['mmpose_shn::{_CONFIGS[family]}']\n\n{others}"
+        f'model = dict(\n    backbone=dict(\n{backbone}    ),\n'
+        f'    head=dict(\n        num_stages={architecture["num_stacks"]},\n'
+        f'        out_channels={architecture["out_channels"]}))\n')
 
 
 def _state_dict(checkpoint, source: str) -> Dict[str, Tensor]:

@@ -17,7 +17,8 @@ from mmpose.registry import MODELS
 from reference_networks import Weights, bearpaw
 
 from mmpose_shn.backbones import StackedHourglass
-from mmpose_shn.weights import fetch, load_from_shn, read_checkpoint
+from mmpose_shn.weights import (convert_file, fetch, load_from_shn,
+                                read_checkpoint)
 from mmpose_shn.weights.published import PUBLISHED, find_published
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
