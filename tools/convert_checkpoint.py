@@ -1,7 +1,7 @@
 """Convert published Stacked Hourglass weights to a checkpoint of MMPose, or a
 network trained here to the keys of another code base.
 
-    python tools/convert_checkpoint.py model_best.pth.tar OUT.pth --config OUT.py
+    python tools/convert_checkpoint.py model_best.pth.tar OUT.pth
     python tools/convert_checkpoint.py epoch_220.pth OUT.pth --to princeton
 
 What is converted needs no description: family, stacks, residuals, keypoints

@@ -1,4 +1,5 @@
 """Turn published checkpoints into ours, and ours into those of other codes."""
+import warnings
 from types import SimpleNamespace
 from typing import Dict, Optional
 
@@ -82,8 +83,11 @@ def to_mmpose(checkpoint,
 
     num_keypoints = architecture_of(weights)['out_channels']
     if num_keypoints == 16 and 'dataset_meta' not in meta:
-        meta['dataset_meta'] = parse_pose_metainfo(
-            DATASETS.get('mmpose.MpiiDataset').METAINFO)
+        with warnings.catch_warnings():
+            # MMPose warns that it takes the file from its own package
+            warnings.filterwarnings('ignore', 'The metainfo config file')
+            meta['dataset_meta'] = parse_pose_metainfo(
+                DATASETS.get('mmpose.MpiiDataset').METAINFO)
     if out_channels not in (None, num_keypoints):
         weights = _without_prediction(weights, num_keypoints, out_channels)
         meta.pop('dataset_meta', None)
