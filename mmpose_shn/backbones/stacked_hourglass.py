@@ -373,7 +373,7 @@ def architecture_of(state_dict: Dict[str, Tensor]) -> dict:
         hourglass, depth = f'{hourglass}low2.', depth + 1
     predict = state_dict.get('stacks.0.predict.weight')
     return dict(
-        num_stacks=1 + max(_stack(key) for key in state_dict),
+        num_stacks=count('stacks.{}.features.1'),
         num_blocks=count('stacks.0.features.0.{}.conv1'),
         out_channels=None if predict is None else predict.shape[0],
         feat_channels=width('stacks.0.features.1'),
@@ -394,7 +394,9 @@ def _own(state_dict: dict, prefix: str) -> dict:
 
 def _stack(key: str) -> int:
     """The stack that a weight belongs to, -1 if it belongs to none."""
-    return int(key.split('.')[1]) if key.startswith('stacks.') else -1
+    number = key.split('.')[1]
+    return int(number) if key.startswith('stacks.') and number.isdigit() \
+        else -1
 
 
 def _is_needed(key: str) -> bool:

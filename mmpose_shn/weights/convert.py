@@ -70,7 +70,8 @@ def to_mmpose(checkpoint,
         if family == 'mmpose':
             weights = {k: v for k, v in theirs.items()
                        if k.startswith(('stem.', 'stacks.'))}
-            meta.update(checkpoint.get('meta') or {})
+            inside = checkpoint.get('meta')
+            meta.update(inside if isinstance(inside, dict) else {})
         else:
             module = FAMILIES[family]
             theirs = module.before_ours(theirs)

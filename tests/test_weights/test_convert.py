@@ -176,6 +176,16 @@ def test_damaged(changes, message):
         to_mmpose(changed(**changes), 'x')
 
 
+@pytest.mark.parametrize('key', ['stacks.1000000000.x.weight',
+                                 'stacks.x.y.weight', 'stem.x'])
+def test_keys_that_want_to_be_a_huge_network(key):
+    state, _ = drawn(bearpaw, 1, **NARROW)
+    state = to_mmpose(state, 'x')['state_dict']
+    state[f'backbone.{key}'] = torch.zeros(1)
+    with pytest.raises(ValueError, match=f'damaged.*{key}'):
+        to_mmpose(dict(state_dict=state, meta='text'), 'x')
+
+
 @pytest.fixture
 def torch7_file(tmp_path):
     pytest.importorskip('torchfile')
