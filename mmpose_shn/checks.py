@@ -1,13 +1,17 @@
 """Check a config before anything is built from it, so that a mistake costs a
 second and not the loading of a data set or the first epoch."""
+import inspect
 import json
 import os.path as osp
+import warnings
 from typing import Iterator, Sequence
 
 from mmengine.config import Config
 from mmengine.fileio import exists, get, isdir, join_path
 
 from mmpose.apis.inference import dataset_meta_from_config
+
+from .backbones import StackedHourglass
 
 # Where to get what a data set class reads.
 _HOW_TO_GET = dict(
@@ -48,9 +52,6 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
 
 
 def _check_model(cfg: Config) -> None:
-    import inspect
-
-    from .backbones import StackedHourglass
     arguments = inspect.signature(StackedHourglass).parameters
 
     def of_backbone(name: str):
@@ -78,7 +79,10 @@ def _check_model(cfg: Config) -> None:
     codec = head.get('decoder') or {}
     # UDP's combined heatmaps are a disc and two offset maps per keypoint
     per_keypoint = 3 if codec.get('heatmap_type') == 'combined' else 1
-    metainfo = dataset_meta_from_config(cfg)
+    with warnings.catch_warnings():
+        # MMPose warns that it takes the metainfo file from its own package
+        warnings.filterwarnings('ignore', 'The metainfo config file')
+        metainfo = dataset_meta_from_config(cfg)
     if metainfo and metainfo['num_keypoints'] * per_keypoint != channels:
         raise ValueError(
             f'The data set {metainfo["dataset_name"]} has '

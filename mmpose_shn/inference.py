@@ -2,7 +2,7 @@
 and a picture of what every stack predicts."""
 import mimetypes
 import os.path as osp
-from typing import List, Sequence, Tuple
+from typing import List, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -52,13 +52,15 @@ def _kind(name: str) -> str:
     return (mimetypes.guess_type(name)[0] or '').split('/')[0]
 
 
-def stage_sheet(inferencer, picture: str, **draw) -> np.ndarray:
+def stage_sheet(inferencer, picture: Union[str, np.ndarray],
+                **draw) -> np.ndarray:
     """Draw what every stage of a network predicts.
 
     Args:
         inferencer (:obj:`MMPoseInferencer`): An inferencer of a model with a
             :class:`MultiStageHeatmapHead`.
-        picture (str): File of the picture.
+        picture (str | np.ndarray): File of the picture, or the picture
+            itself, BGR (H, W, 3).
         **draw: Options of the inferencer's drawing (``kpt_thr``, ``radius``,
             ``thickness``).
 

@@ -6,7 +6,6 @@ from typing import Sequence
 
 import mmpose
 from mmengine.config import Config
-from mmengine.utils import get_installed_path
 
 from .checks import check_config
 
@@ -18,8 +17,7 @@ def config_path(name: str) -> str:
     if not name.startswith(_PREFIX):
         return name
     return osp.join(
-        get_installed_path('mmpose_shn'), '.mim', 'configs',
-        name[len(_PREFIX):])
+        osp.dirname(__file__), '.mim', 'configs', name[len(_PREFIX):])
 
 
 def run_script(name: str, splits: Sequence[str]) -> None:

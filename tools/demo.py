@@ -38,21 +38,29 @@ def draw(config: str, weights: str, data_root: str, out_dir: str,
     import mmpose_shn  # noqa: F401  makes MMPose importable
 
     import mmcv
+    import numpy as np
     from mmpose.apis import MMPoseInferencer
 
     from mmpose_shn.inference import stage_sheet
     with open(osp.join(data_root, 'annotations/mpii_val.json')) as file:
-        pictures = [person['image'] for person in json.load(file)]
+        people = json.load(file)[:num_people]
     inferencer = MMPoseInferencer(
         pose2d=config, pose2d_weights=weights, det_model='whole_image')
-    for name in pictures[:num_people]:
+    for person in people:
+        # The person's box, MPII's: the picture that MMPose takes for one
+        # without a detector.
+        center = np.array(person['center']) + (0, 15 * person['scale'])
+        half = 110 * person['scale']
+        crop = mmcv.imcrop(
+            mmcv.imread(osp.join(data_root, 'images', person['image'])),
+            np.array([*center - half, *center + half]))
         sheet = stage_sheet(
             inferencer,
-            osp.join(data_root, 'images', name),
+            mmcv.imrescale(crop, (360, 360)),
             kpt_thr=0.2,
-            radius=3,
-            thickness=2)
-        mmcv.imwrite(mmcv.rgb2bgr(sheet), osp.join(out_dir, name))
+            radius=4,
+            thickness=3)
+        mmcv.imwrite(mmcv.rgb2bgr(sheet), osp.join(out_dir, person['image']))
 
 
 def print_table(metrics: dict) -> None:

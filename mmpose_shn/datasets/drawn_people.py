@@ -46,22 +46,22 @@ LENGTHS = dict(
 # Angle ranges in degrees. Swing lifts a limb forward, spread outward; the
 # elbow bends by `bend`, forward at twist 0, outward at 90 and inward at -90.
 ARMS = dict(  # weight, swing, spread, bend, twist
-    hang=(.30, (-15, 20), (6, 22), (0, 35), (-30, 10)),
+    hang=(.34, (-15, 20), (6, 22), (0, 35), (-30, 10)),
     swing=(.16, (-40, 45), (6, 18), (15, 80), (-20, 10)),
     hips=(.12, (-25, -5), (38, 55), (85, 110), (-100, -80)),
     up=(.12, (140, 175), (5, 40), (0, 70), (-110, -60)),
-    wide=(.15, (-10, 25), (50, 100), (0, 90), (-60, 95)),
-    reach=(.07, (40, 95), (0, 30), (0, 60), (-80, 0)),
-    fold=(.08, (5, 35), (5, 22), (75, 110), (-70, -35)))
+    wide=(.18, (-10, 25), (50, 100), (0, 90), (-60, 95)),
+    reach=(.04, (40, 95), (0, 30), (0, 60), (-80, 0)),
+    fold=(.04, (5, 35), (5, 22), (75, 110), (-70, -35)))
 LEGS = dict(  # weight, swing, swing, spread, knee, knee, lean
-    stand=(.32, (-6, 8), (-6, 8), (2, 9), (0, 8), (0, 8), (-4, 6)),
-    straddle=(.12, (-8, 10), (-8, 10), (12, 26), (0, 20), (0, 20), (-4, 10)),
+    stand=(.38, (-6, 8), (-6, 8), (2, 9), (0, 8), (0, 8), (-4, 6)),
+    straddle=(.17, (-8, 10), (-8, 10), (12, 26), (0, 20), (0, 20), (-4, 10)),
     walk=(.20, (14, 30), (-25, -8), (1, 7), (0, 15), (10, 35), (0, 8)),
-    run=(.12, (35, 75), (-35, -5), (1, 8), (50, 100), (30, 90), (8, 20)),
-    jump=(.08, (0, 40), (-20, 20), (10, 38), (10, 90), (10, 90), (-8, 12)),
-    sit=(.06, (70, 92), (70, 92), (5, 22), (70, 98), (70, 98), (-5, 15)),
-    squat=(.04, (55, 90), (55, 90), (14, 35), (80, 120), (80, 120), (8, 30)),
-    kick=(.06, (45, 95), (-8, 5), (4, 20), (0, 30), (0, 12), (-15, 5)))
+    run=(.08, (35, 75), (-35, -5), (1, 8), (50, 100), (30, 90), (8, 20)),
+    jump=(.06, (0, 40), (-20, 20), (10, 38), (10, 90), (10, 90), (-8, 12)),
+    sit=(.04, (70, 92), (70, 92), (5, 22), (70, 98), (70, 98), (-5, 15)),
+    squat=(.03, (55, 90), (55, 90), (14, 35), (80, 120), (80, 120), (8, 30)),
+    kick=(.04, (45, 95), (-8, 5), (4, 20), (0, 30), (0, 12), (-15, 5)))
 
 
 class DrawnPerson(NamedTuple):
@@ -194,7 +194,7 @@ def _skeleton(rng, yaw):
 
 def _yaw(rng):
     """Direction of a body in degrees: mostly front, a quarter back."""
-    kind = rng.choice(3, p=(.64, .28, .08))
+    kind = rng.choice(3, p=(.72, .25, .03))
     if kind < 2:
         return rng.uniform(-38, 38) + 180 * kind
     return rng.uniform(42, 80) * rng.choice((-1, 1))
@@ -263,7 +263,7 @@ def draw_person(rng):
     if legs in ('sit', 'squat', 'kick'):
         look['skirt'] = False
     # Mostly upright, sometimes leaning, rarely lying or upside down.
-    spin = np.radians(rng.normal(0, 6 if rng.uniform() < .93 else 30))
+    spin = np.radians(rng.normal(0, 6 if rng.uniform() < .95 else 25))
     body = _flat(points, spin)
     unit, shift = _fit(rng, body, picture)
     p = _placed(body, unit, shift)
@@ -286,7 +286,7 @@ def draw_person(rng):
                     ground, unit, palette[0])
     head_yaw = np.radians(yaw + rng.uniform(-30, 30))
     paint_figure(canvas, p, depths, unit, look, np.radians(yaw), head_yaw)
-    if rng.uniform() < .18:
+    if rng.uniform() < .1:
         paint_obstacle(canvas, rng, p['pelv'].real, ground, unit, palette)
 
     image = _photo(canvas, rng)
@@ -364,7 +364,7 @@ def _write_record(root, record):
     os.replace(part, root / RECORD)
 
 
-def write_drawn_mpii(root, num_train=1000, num_val=200, seed=0, progress=True):
+def write_drawn_mpii(root, num_train=2000, num_val=200, seed=0, progress=True):
     """Write drawn people in MPII's layout.
 
     Writes ``images/*.jpg``, ``annotations/mpii_train.json``,

@@ -8,7 +8,7 @@ def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out_dir', help='new or empty folder to write to')
     parser.add_argument(
-        '--num-train', type=int, default=1000, help='people to train on')
+        '--num-train', type=int, default=2000, help='people to train on')
     parser.add_argument(
         '--num-val', type=int, default=200, help='people to validate on')
     parser.add_argument('--seed', type=int, default=0, help='seed, from 0')
