@@ -42,4 +42,6 @@ setup(
     # Without mmpose, mmcv-lite and onedl-mmengine: see
     # requirements/openmmlab.txt. `import mmpose_shn` says how to install them.
     install_requires=requirements('runtime.txt'),
+    # the reader of Torch7 files, for the authors' own weights
+    extras_require=dict(umich=['torchfile']),
 )

@@ -9,7 +9,8 @@ from .version import __version__
 check_requirements()
 import_mmpose()
 
-from . import backbones, heads  # noqa: E402, F401
+from . import backbones, codecs, heads, weights  # noqa: E402, F401
+from .datasets import transforms  # noqa: E402, F401
 from .scope import register_scope  # noqa: E402
 
 register_scope()

@@ -113,10 +113,10 @@ def _check_pipelines(cfg: Config, codec: dict) -> None:
     for split in ('train', 'val', 'test'):
         for dataset in _datasets(cfg, split):
             for step in dataset.get('pipeline', []):
-                if step.type == 'TopdownAffine' and \
+                if step.type in ('TopdownAffine', 'WholePixelCrop') and \
                         tuple(step.input_size) != tuple(codec.input_size):
                     raise ValueError(
-                        f'TopdownAffine of the {split} pipeline makes images '
+                        f'{step.type} of the {split} pipeline makes images '
                         f'of {tuple(step.input_size)}, but the codec expects '
                         f'{tuple(codec.input_size)}.')
                 if step.type == 'GenerateTarget' and \

@@ -247,6 +247,9 @@ def test_a_built_package_carries_configs_and_tools(tmp_path):
     tools = tmp_path / 'lib' / 'mmpose_shn' / '.mim' / 'tools'
     assert (tools / 'train.py').is_file()
     assert (tools / 'dataset_converters' / 'draw_people.py').is_file()
+    mim = tools.parent
+    assert (mim / 'model-index.yml').is_file()
+    assert (mim / 'configs' / 'published' / 'metafile.yml').is_file()
 
 
 def random_checkpoint(config, path, *options):

@@ -6,11 +6,12 @@ Newell, Yang, Deng: Stacked Hourglass Networks for Human Pose Estimation, ECCV
 """
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -231,6 +232,82 @@ class StackedHourglass(BaseModule):
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
+    def _load_from_state_dict(self, state_dict: dict, prefix: str,
+                              *args) -> None:
+        """Load weights, all of them or none.
+
+        MMEngine only warns of keys that it does not find and of shapes that
+        differ, and leaves those layers at random. Here that is an error, but
+        for the prediction (``predict``, ``merge_heatmaps``), which may be
+        absent and then starts anew. A network of fewer stacks takes the first
+        ones of a longer checkpoint. Weights that lie under ``backbone.``, as
+        in a checkpoint of a whole pose estimator, are found as well.
+
+        Raises:
+            ValueError: If the state dict has no weights of this network, not
+                all of them, or those of one that differs in its arguments.
+        """
+        self._fit_state_dict(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _fit_state_dict(self, state_dict: dict, prefix: str) -> None:
+        whole = f'{prefix}backbone.'
+        if not _own(state_dict, prefix):
+            for key in [k for k in state_dict if k.startswith(whole)]:
+                state_dict[prefix + key[len(whole):]] = state_dict.pop(key)
+        weights = _own(state_dict, prefix)
+        if not weights:
+            if not state_dict and not prefix:
+                return
+            raise ValueError(
+                'StackedHourglass: the checkpoint holds no weights of this '
+                f'network: no key begins with "{prefix}stem." or "{prefix}'
+                'stacks.". A file that another code base published is named '
+                'with a scheme in front, shn://PATH, as in '
+                'load_from="shn://model_best.pth.tar"; see docs/weights.md.')
+
+        expected = self.state_dict()
+        try:
+            theirs, ours = architecture_of(weights), architecture_of(expected)
+        except KeyError as error:
+            raise ValueError('StackedHourglass: the checkpoint is incomplete: '
+                             f'it has no {prefix}{error.args[0]}.') from None
+        if theirs['num_stacks'] > self.num_stacks:
+            print_log(
+                f'StackedHourglass: the first {self.num_stacks} of the '
+                f'{theirs["num_stacks"]} stacks in the checkpoint are loaded, '
+                'the others are left out.', 'current')
+            theirs['num_stacks'] = self.num_stacks
+            last = f'stacks.{self.num_stacks - 1}.merge_'
+            for key in weights:
+                if key.startswith(last) or _stack(key) >= self.num_stacks:
+                    del state_dict[prefix + key]
+            weights = _own(state_dict, prefix)
+
+        differences = [
+            f'{name}={theirs[name]} in the checkpoint, {ours[name]} in the '
+            'config' for name in ours
+            if theirs[name] not in (None, ours[name])
+        ]
+        if differences:
+            advice = ''
+            if theirs['out_channels'] not in (None, self.out_channels):
+                advice = (' To fine-tune to other keypoints load it as '
+                          f'shn://PATH?out_channels={self.out_channels}: the '
+                          'layers of the prediction then start anew.')
+            raise ValueError('StackedHourglass: the checkpoint is of another '
+                             f'network: {"; ".join(differences)}.{advice}')
+        problems = [
+            f'{prefix}{key}' for key, tensor in expected.items()
+            if (key not in weights and _is_needed(key))
+            or (key in weights and weights[key].shape != tensor.shape)
+        ] + [f'{prefix}{key}' for key in weights if key not in expected]
+        if problems:
+            raise ValueError(
+                f'StackedHourglass: {len(problems)} weights of the checkpoint '
+                'are missing, superfluous or of another shape: '
+                f'{", ".join(problems[:4])}{" ..." * (len(problems) > 4)}.')
+
     def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
         """Predict the heatmaps of every stack.
 
@@ -263,6 +340,70 @@ class StackedHourglass(BaseModule):
                 x, prediction = stack(x)
             heatmaps.append(prediction)
         return tuple(heatmaps)
+
+
+def architecture_of(state_dict: Dict[str, Tensor]) -> dict:
+    """Read off its weights which network they are of.
+
+    Args:
+        state_dict (dict[str, Tensor]): Weights of a
+            :class:`StackedHourglass`.
+
+    Returns:
+        dict: The arguments of :class:`StackedHourglass` that determine the
+        weights. ``out_channels`` is None where the predictions are missing.
+        The groups of GroupNorm leave no trace: 32 is taken for granted.
+
+    Raises:
+        KeyError: If a weight is missing from which an argument is read.
+    """
+
+    def width(layer: str) -> int:
+        return state_dict[f'{layer}.weight'].shape[0]
+
+    def count(layer: str) -> int:
+        """Number of layers whose names differ in their place in a list."""
+        found = 0
+        while f'{layer.format(found)}.weight' in state_dict:
+            found += 1
+        return found
+
+    hourglass, depth = 'stacks.0.hourglass.', 0
+    while f'{hourglass}up1.0.conv1.weight' in state_dict:
+        hourglass, depth = f'{hourglass}low2.', depth + 1
+    predict = state_dict.get('stacks.0.predict.weight')
+    return dict(
+        num_stacks=count('stacks.{}.features.1'),
+        num_blocks=count('stacks.0.features.0.{}.conv1'),
+        out_channels=None if predict is None else predict.shape[0],
+        feat_channels=width('stacks.0.features.1'),
+        stem_channels=(width('stem.0'), width('stem.3.conv3'),
+                       width('stem.5.conv3')),
+        depth=depth,
+        norm_cfg=dict(type='BN') if 'stem.1.running_mean' in state_dict else
+        dict(type='GN', num_groups=32))
+
+
+def _own(state_dict: dict, prefix: str) -> dict:
+    """The weights under ``prefix`` that are named as ours."""
+    return {
+        key[len(prefix):]: tensor for key, tensor in state_dict.items()
+        if key.startswith((f'{prefix}stem.', f'{prefix}stacks.'))
+    }
+
+
+def _stack(key: str) -> int:
+    """The stack that a weight belongs to, -1 if it belongs to none."""
+    number = key.split('.')[1]
+    return int(number) if key.startswith('stacks.') and number.isdigit() \
+        else -1
+
+
+def _is_needed(key: str) -> bool:
+    """Whether a checkpoint has to hold a weight: not the prediction, which
+    may start anew, nor the counters that old versions of PyTorch lack."""
+    return not ('.predict.' in key or '.merge_heatmaps.' in key
+                or key.endswith('.num_batches_tracked'))
 
 
 def _checkpoint_contexts(stack: Stack) -> tuple:

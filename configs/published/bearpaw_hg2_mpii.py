@@ -1,0 +1,4 @@
+"""bearpaw's network of 2 stacks."""
+_base_ = ['bearpaw_hg8_mpii.py']
+
+model = dict(backbone=dict(num_stacks=2), head=dict(num_stages=2))
