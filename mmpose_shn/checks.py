@@ -4,14 +4,15 @@ import inspect
 import json
 import os.path as osp
 import warnings
-from typing import Iterator, Sequence
+from typing import Iterator, Optional, Sequence
 
 from mmengine.config import Config
-from mmengine.fileio import exists, get, isdir, join_path
+from mmengine.fileio import exists, get_local_path, isdir, join_path
 
 from mmpose.apis.inference import dataset_meta_from_config
 
 from .backbones import StackedHourglass
+from .heads.multistage_heatmap_head import check_stage_weights
 
 # Where to get what a data set class reads.
 _HOW_TO_GET = dict(
@@ -45,32 +46,53 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
         ValueError: If numbers of stacks or keypoints, or sizes, do not fit
             each other, or an annotation file is empty.
     """
-    if cfg.model.backbone.type.split('.')[-1] == 'StackedHourglass':
-        _check_model(cfg)
+    if _name(cfg.model.get('backbone')) == 'StackedHourglass':
+        _check_model(cfg, splits)
     for split in splits:
         _check_data(cfg, split)
 
 
-def _check_model(cfg: Config) -> None:
+def check_checkpoint(name: str) -> None:
+    """Check that the file of a checkpoint is there; a URL, or what another
+    scheme names, is left to its loader.
+
+    Args:
+        name (str): What a user gave for a checkpoint.
+
+    Raises:
+        FileNotFoundError: If it is not.
+    """
+    if '://' not in name and not osp.isfile(name):
+        raise FileNotFoundError(f'There is no checkpoint file {name}.')
+
+
+def _name(cfg: Optional[dict]) -> str:
+    """The class that a config names, by its name or itself."""
+    named = (cfg or {}).get('type', '')
+    return named.split('.')[-1] if isinstance(named, str) else named.__name__
+
+
+def _check_model(cfg: Config, splits: Sequence[str]) -> None:
     arguments = inspect.signature(StackedHourglass).parameters
 
     def of_backbone(name: str):
         return cfg.model.backbone.get(name, arguments[name].default)
 
-    head = cfg.model.head
+    head = cfg.model.get('head') or {}
     num_stacks = of_backbone('num_stacks')
-    if head.num_stages != num_stacks:
+    if head.get('num_stages', num_stacks) != num_stacks:
         raise ValueError(
             f'model.backbone.num_stacks={num_stacks}, but '
             f'model.head.num_stages={head.num_stages}: make them equal.')
-    stage = cfg.model.get('test_cfg', {}).get('stage', -1)
+    check_stage_weights(head.get('stage_weights'), num_stacks)
+    stage = (cfg.model.get('test_cfg') or {}).get('stage', -1)
     if not -num_stacks <= stage < num_stacks:
         raise ValueError(f'model.test_cfg.stage={stage} is out of range for '
                          f'{num_stacks} stacks: 0 to {num_stacks - 1}, or -1 '
                          'for the last.')
 
     channels = of_backbone('out_channels')
-    if head.out_channels != channels:
+    if head.get('out_channels', channels) != channels:
         raise ValueError(
             f'model.backbone.out_channels={channels}, but model.head.'
             f'out_channels={head.out_channels}: both are the number of '
@@ -79,18 +101,8 @@ def _check_model(cfg: Config) -> None:
     codec = head.get('decoder') or {}
     # UDP's combined heatmaps are a disc and two offset maps per keypoint
     per_keypoint = 3 if codec.get('heatmap_type') == 'combined' else 1
-    with warnings.catch_warnings():
-        # MMPose warns that it takes the metainfo file from its own package
-        warnings.filterwarnings('ignore', 'The metainfo config file')
-        metainfo = dataset_meta_from_config(cfg)
-    if metainfo and metainfo['num_keypoints'] * per_keypoint != channels:
-        raise ValueError(
-            f'The data set {metainfo["dataset_name"]} has '
-            f'{metainfo["num_keypoints"]} keypoints' +
-            (', with three heatmaps each,' if per_keypoint == 3 else '') +
-            f' but model.backbone.out_channels={channels}. Set out_channels '
-            f'of backbone and head to {metainfo["num_keypoints"]*per_keypoint}'
-            '.')
+    for split in dict.fromkeys(('train', *splits)):
+        _check_keypoints(cfg, split, channels, per_keypoint)
 
     if 'input_size' in codec:
         divisor = 2**(of_backbone('depth') + 2)
@@ -108,18 +120,36 @@ def _check_model(cfg: Config) -> None:
         _check_pipelines(cfg, codec)
 
 
+def _check_keypoints(cfg: Config, split: str, channels: int,
+                     per_keypoint: int) -> None:
+    with warnings.catch_warnings():
+        # MMPose warns that it takes the metainfo file from its own package
+        warnings.filterwarnings('ignore', 'The metainfo config file')
+        metainfo = dataset_meta_from_config(cfg, dataset_mode=split)
+    if metainfo and metainfo['num_keypoints'] * per_keypoint != channels:
+        raise ValueError(
+            f'The {split} data set, {metainfo["dataset_name"]}, has '
+            f'{metainfo["num_keypoints"]} keypoints' +
+            (', with three heatmaps each,' if per_keypoint == 3 else '') +
+            f' but model.backbone.out_channels={channels}. Set out_channels '
+            'of backbone and head to '
+            f'{metainfo["num_keypoints"] * per_keypoint}.')
+
+
 def _check_pipelines(cfg: Config, codec: dict) -> None:
     """The pipelines name the codec's sizes once more."""
     for split in ('train', 'val', 'test'):
         for dataset in _datasets(cfg, split):
             for step in dataset.get('pipeline', []):
-                if step.type in ('TopdownAffine', 'WholePixelCrop') and \
+                if _name(step) == 'TopdownAffine' and \
                         tuple(step.input_size) != tuple(codec.input_size):
                     raise ValueError(
-                        f'{step.type} of the {split} pipeline makes images '
+                        f'TopdownAffine of the {split} pipeline makes images '
                         f'of {tuple(step.input_size)}, but the codec expects '
                         f'{tuple(codec.input_size)}.')
-                if step.type == 'GenerateTarget' and \
+                # several encoders make targets of several sizes
+                if _name(step) == 'GenerateTarget' and \
+                        isinstance(step.encoder, dict) and \
                         tuple(step.encoder.get('heatmap_size', ())) != \
                         tuple(codec.heatmap_size):
                     raise ValueError(
@@ -156,8 +186,8 @@ def _check_data(cfg: Config, split: str) -> None:
             absent.append(osp.join(images, ''))
         if absent:
             missing += absent
-            how.append(_HOW_TO_GET.get(dataset.type, ''))
-        elif not absent:
+            how.append(_HOW_TO_GET.get(_name(dataset), ''))
+        else:
             _check_not_empty(annotations)
     evaluators = cfg.get(f'{split}_evaluator') or []
     for evaluator in ([evaluators]
@@ -181,10 +211,13 @@ def _joined(root: str, path: str) -> str:
 
 
 def _check_not_empty(annotations: str) -> None:
-    content = get(annotations) if osp.getsize(annotations) < _SMALL_FILE \
-        else None
-    if content is None or not annotations.endswith('.json'):
+    if not annotations.endswith('.json'):
         return
+    with get_local_path(annotations) as path:
+        if osp.getsize(path) > _SMALL_FILE:
+            return
+        with open(path, encoding='utf-8') as file:
+            content = file.read()
     try:
         people = json.loads(content or 'null')
     except ValueError as error:

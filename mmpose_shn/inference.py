@@ -28,11 +28,12 @@ def find_inputs(path: str) -> Tuple[List[str], List[str]]:
             read, or the folder holds no picture that can.
     """
     if osp.isdir(path):
-        pictures = sorted(
-            osp.join(path, name) for name in scandir(path)
-            if _kind(name) == 'image')
-        unreadable = [p for p in pictures if cv2.imread(p) is None]
-        readable = [p for p in pictures if p not in unreadable]
+        readable, unreadable = [], []
+        for name in sorted(scandir(path)):
+            if _kind(name) == 'image':
+                picture = osp.join(path, name)
+                (unreadable if cv2.imread(picture) is None else
+                 readable).append(picture)
         if not readable:
             raise ValueError(
                 f'{path} holds no picture that can be read'

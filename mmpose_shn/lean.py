@@ -49,7 +49,8 @@ def check_requirements() -> None:
             version = importlib.import_module(name).__version__
         except Exception as error:  # MMPose asserts the versions of the others
             problems.append(
-                f'{name}>={minimum} (not importable: {error or type(error)})')
+                f'{name}>={minimum} (not importable: '
+                f'{str(error) or type(error).__name__})')
             continue
         if Version(version) < Version(minimum):
             problems.append(f'{name}>={minimum} (found {version})')
@@ -77,13 +78,22 @@ def import_mmpose() -> list:
     Returns:
         list[str]: The modules that a placeholder stood in for; empty where
         all the real packages are installed.
+
+    Raises:
+        ImportError: If something else that MMPose needs is missing.
     """
     missing = [name for name in _OPTIONAL if not _usable(name)]
     with _placeholders(missing), warnings.catch_warnings():
         # mmcv-lite warns of an operator that no heatmap model uses
         warnings.filterwarnings('ignore', 'Fail to import ``MultiScale')
         for part in _MMPOSE_PARTS:
-            importlib.import_module(f'mmpose.{part}')
+            try:
+                importlib.import_module(f'mmpose.{part}')
+            except ImportError as error:
+                raise ImportError(
+                    f'MMPose cannot be imported: {error}. requirements/'
+                    'runtime.txt of mmpose_shn lists what it needs and how '
+                    'xtcocotools is installed on CPython 3.12.') from error
     return missing
 
 

@@ -7,7 +7,7 @@ from typing import Sequence
 import mmpose
 from mmengine.config import Config
 
-from .checks import check_config
+from .checks import check_checkpoint, check_config
 
 _PREFIX = 'mmpose_shn::'
 
@@ -35,6 +35,8 @@ def run_script(name: str, splits: Sequence[str]) -> None:
     try:
         cfg = upstream['merge_args'](Config.fromfile(args.config), args)
         check_config(cfg, [s for s in splits if cfg.get(f'{s}_dataloader')])
+        if cfg.get('load_from'):
+            check_checkpoint(cfg.load_from)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f'error: {error}')
     upstream['main']()

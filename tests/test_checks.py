@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmpose_shn.backbones import StackedHourglass
 from mmpose_shn.checks import check_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -24,9 +25,9 @@ UDP = dict(type='UDPHeatmap', input_size=(128, 128), heatmap_size=(32, 32),
     ({'model.head.out_channels': 17},
      'backbone.out_channels=16.*head.out_channels=17'),
     ({'model.head.out_channels': 17, 'model.backbone.out_channels': 17},
-     'mpii has 16 keypoints.*out_channels=17'),
+     'The train data set, mpii, has 16 keypoints.*out_channels=17'),
     ({'model.head.decoder': UDP},
-     'mpii has 16 keypoints, with three heatmaps each.*Set.*to 48'),
+     'mpii, has 16 keypoints, with three heatmaps each.*Set.*to 48'),
     ({'model.head.decoder.input_size': (128, 144)}, 'multiple of 32'),
     ({'model.backbone.depth': 6}, 'multiple of 256 for depth=6'),
     ({'model.head.decoder.heatmap_size': (64, 64)}, r'quarter.*\(32, 32\)'),
@@ -35,6 +36,9 @@ UDP = dict(type='UDPHeatmap', input_size=(128, 128), heatmap_size=(32, 32),
      r'TopdownAffine of the train pipeline makes images of \(128, 128\)'),
     ({'model.test_cfg.stage': 2}, 'stage=2 is out of range'),
     ({'model.test_cfg.stage': -3}, 'stage=-3 is out of range'),
+    ({'model.head.stage_weights': [1, -1]}, 'must not be negative'),
+    ({'model.head.stage_weights': [0, 0]}, 'at least one has to be positive'),
+    ({'model.head.stage_weights': [1]}, 'has 1 entries for num_stages=2'),
 ])
 def test_parts_that_do_not_fit(options, message):
     with pytest.raises(ValueError, match=message):
@@ -46,6 +50,22 @@ def test_targets_of_another_size():
     cfg.train_dataloader.dataset.pipeline[-2].encoder.heatmap_size = (64, 64)
     with pytest.raises(ValueError, match='GenerateTarget of the train'):
         check_config(cfg, splits=())
+
+
+def test_a_test_set_with_other_keypoints():
+    cfg = config({'test_dataloader.dataset.type': 'CocoDataset'})
+    check_config(cfg, splits=())
+    with pytest.raises(ValueError, match='The test data set, coco, has 17'):
+        check_config(cfg, splits=('test', ))
+
+
+@pytest.mark.parametrize('options', [
+    {'model.backbone.type': StackedHourglass}, {'model.test_cfg': None},
+    {'model.head': dict(type='HeatmapHead', in_channels=16, out_channels=16)},
+    {'model.head': None}, {'model.backbone': None}
+])
+def test_other_ways_to_write_a_config(options):
+    check_config(config(options), splits=())
 
 
 def test_other_networks_are_not_ours_to_judge():

@@ -102,6 +102,12 @@ def test_missing_or_too_old(monkeypatch, required, message):
     assert 'pip install --no-deps mmpose==' in str(error.value)
 
 
+def test_something_else_is_missing(monkeypatch):
+    monkeypatch.setattr(lean, '_MMPOSE_PARTS', ('no_such_part', ))
+    with pytest.raises(ImportError, match='no_such_part.*runtime.txt'):
+        lean.import_mmpose()
+
+
 def test_an_mmengine_that_cannot_load_checkpoints():
     import torch
     from packaging.version import Version

@@ -73,6 +73,20 @@ def print_table(metrics: dict) -> None:
     Console(width=100).print(table)
 
 
+def check_unchanged(work_dir: str, *files: str) -> None:
+    """Refuse to go on with a training on other data or by another config."""
+    contents = ''.join(open(file, encoding='utf-8').read() for file in files)
+    marker = osp.join(work_dir, 'begun_with.txt')
+    if not osp.isdir(work_dir):
+        os.makedirs(work_dir)
+        with open(marker, 'w', encoding='utf-8') as file:
+            file.write(contents)
+    elif not osp.isfile(marker) or \
+            open(marker, encoding='utf-8').read() != contents:
+        sys.exit(f'error: {work_dir} holds a training on other data or by '
+                 'another config: move or delete it.')
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -82,17 +96,26 @@ def main():
         type=int,
         default=0,
         help='of the drawn people and of the training (default: 0)')
-    seed = parser.parse_args().seed
+    parser.add_argument('--num-train', type=int, default=2000)
+    parser.add_argument('--num-val', type=int, default=200)
+    parser.add_argument('--epochs', type=int, default=6)
+    args = parser.parse_args()
 
-    data_root = f'data/drawn_people_{seed}/' if seed else 'data/drawn_people/'
-    work_dir = f'work_dirs/shn_demo_{seed}' if seed else 'work_dirs/shn_demo'
+    suffix = f'_{args.seed}' if args.seed else ''
+    data_root = f'data/drawn_people{suffix}/'
+    work_dir = f'work_dirs/shn_demo{suffix}'
     metrics_file = osp.join(work_dir, 'metrics.json')
     pictures = osp.join(work_dir, 'pictures')
     options = data_options(data_root)
 
-    run('dataset_converters/draw_people.py', data_root, '--seed', str(seed))
+    run('dataset_converters/draw_people.py', data_root, '--seed',
+        str(args.seed), '--num-train', str(args.num_train), '--num-val',
+        str(args.num_val))
+    check_unchanged(work_dir, osp.join(data_root, 'drawn_people.json'), CONFIG)
     run('train.py', CONFIG, '--work-dir', work_dir, '--resume', *options,
-        f'randomness.seed={seed}')
+        f'train_cfg.max_epochs={args.epochs}',
+        f'param_scheduler.0.total_steps={args.epochs}',
+        f'randomness.seed={args.seed}')
     with open(osp.join(work_dir, 'last_checkpoint')) as file:
         weights = file.read().strip()
     run('test.py', CONFIG, weights, '--work-dir', work_dir, '--out',

@@ -9,7 +9,7 @@ import mmpose_shn  # noqa: F401  makes MMPose importable
 from mmengine.config import Config
 from mmpose.apis import MMPoseInferencer
 
-from mmpose_shn.checks import check_config
+from mmpose_shn.checks import check_checkpoint, check_config
 from mmpose_shn.inference import find_inputs
 from mmpose_shn.upstream import config_path
 
@@ -31,8 +31,8 @@ def parse_args():
     parser.add_argument(
         '--stage',
         type=int,
-        default=-1,
-        help='index of the stack to decode, from 0 (default: the last)')
+        help="index of the stack to decode, from 0 (default: the config's, "
+        'which is the last)')
     parser.add_argument(
         '--kpt-thr',
         type=float,
@@ -42,7 +42,7 @@ def parse_args():
         '--det-model',
         default='whole_image',
         help='config or name of an MMDetection model that finds the people; '
-        'by default the picture is taken to show one person')
+        'by default a picture is taken to show one person')
     return parser.parse_args()
 
 
@@ -51,8 +51,10 @@ def main():
     try:
         inputs, unreadable = find_inputs(args.inputs)
         cfg = Config.fromfile(config_path(args.config))
-        cfg.merge_from_dict({'model.test_cfg.stage': args.stage})
+        if args.stage is not None:
+            cfg.merge_from_dict({'model.test_cfg.stage': args.stage})
         check_config(cfg, splits=())
+        check_checkpoint(args.weights)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f'error: {error}')
     for path in unreadable:
@@ -65,13 +67,13 @@ def main():
         device=args.device,
         det_model=args.det_model,
         show_progress=True)
-    for path in inputs:
-        for _ in inferencer(
-                path,
-                out_dir=args.out_dir,
-                draw_heatmap=args.draw_heatmap,
-                kpt_thr=args.kpt_thr):
-            pass
+    # a video is named by itself, pictures are a list
+    for _ in inferencer(
+            inputs if len(inputs) > 1 else inputs[0],
+            out_dir=args.out_dir,
+            draw_heatmap=args.draw_heatmap,
+            kpt_thr=args.kpt_thr):
+        pass
     print(f'{len(inputs)} of {len(inputs) + len(unreadable)} inputs done: see '
           f'{args.out_dir}/visualizations and {args.out_dir}/predictions')
 

@@ -9,5 +9,5 @@ exec srun -p "$1" --job-name="$2" --gres="gpu:$GPUS_PER_NODE" \
     --ntasks="$GPUS" --ntasks-per-node="$GPUS_PER_NODE" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
-    python -u "$(dirname "$0")/train.py" "$3" --work-dir "$4" \
+    "${PYTHON:-python}" -u "$(dirname "$0")/train.py" "$3" --work-dir "$4" \
     --launcher slurm "${@:5}"

@@ -1,6 +1,6 @@
 """What all configs share: network, recipe and runtime.
 
-The recipe is that of the paper (Newell et al., ECCV 2016, Section 4): RMSprop
+The recipe follows the paper (Newell et al., ECCV 2016, Section 4): RMSprop
 with a learning rate of 2.5e-4, a mean-squared error on the heatmaps of every
 stack, Gaussian targets with a standard deviation of one pixel, and (in the
 authors' code) pixels in [0, 1] with nothing subtracted. Batch size 6,
@@ -33,7 +33,10 @@ model = dict(
 
 train_cfg = dict(max_epochs=220, val_interval=10)
 
-# RMSprop's default alpha, 0.99, and eps, 1e-8, are Torch7's as well
+# RMSprop's default alpha, 0.99, and eps, 1e-8, are Torch7's as well. Clipping
+# and the warm-up below are not the paper's: they bound the first steps, when
+# the gradients of eight losses add up. Mixed precision is left to --amp, which
+# MMEngine offers on GPUs only.
 optim_wrapper = dict(
     optimizer=dict(type='RMSprop', lr=2.5e-4), clip_grad=dict(max_norm=1.0))
 

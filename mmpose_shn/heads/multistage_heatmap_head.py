@@ -27,7 +27,9 @@ class MultiStageHeatmapHead(BaseHead):
         num_stages (int): Number of stages.
         out_channels (int): Number of heatmaps K of a stage.
         in_channels (int, optional): Channels of the features that
-            ``final_layer`` predicts from. Defaults to None.
+            ``final_layer`` predicts from; not used without one. Defaults to
+            None.
+        deconv_out_channels (None): Only None, for configs of ``CPMHead``.
         final_layer (dict, optional): Arguments of the convolution that
             predicts heatmaps from features, one for every stage, for example
             ``dict(kernel_size=1)``. Defaults to None: the features are the
@@ -45,16 +47,15 @@ class MultiStageHeatmapHead(BaseHead):
 
     Raises:
         ValueError: If the number of losses or weights is not the number of
-            stages, a weight is negative, all weights are zero, or one of
-            ``in_channels`` and ``final_layer`` is given without the other.
+            stages, a weight is negative, all weights are zero, or
+            ``final_layer`` is given without ``in_channels``.
     """
-
-    _version = 2
 
     def __init__(self,
                  num_stages: int,
                  out_channels: int,
                  in_channels: Optional[int] = None,
+                 deconv_out_channels: None = None,
                  final_layer: OptConfigType = None,
                  loss: MultiConfig = dict(
                      type='KeypointMSELoss', use_target_weight=True),
@@ -66,31 +67,23 @@ class MultiStageHeatmapHead(BaseHead):
         name = type(self).__name__
         losses = loss if isinstance(loss, (list, tuple)) else \
             [loss] * num_stages
-        weights = [1.] * num_stages if stage_weights is None else \
-            [float(w) for w in stage_weights]
-        for what, values in dict(loss=losses, stage_weights=weights).items():
-            if len(values) != num_stages:
-                raise ValueError(f'{name}: `{what}` has {len(values)} '
-                                 f'entries for num_stages={num_stages}.')
-        # `not w >= 0` is true of NaN as well
-        if any(not w >= 0 for w in weights) or not any(weights):
-            raise ValueError(
-                f'{name}: stage_weights must not be negative and at least one '
-                f'has to be positive, got {weights}.')
-        if (in_channels is None) != (final_layer is None):
-            raise ValueError(
-                f'{name}: `in_channels` and `final_layer` go together: give '
-                'both to predict from features, or neither where the '
-                'backbone returns heatmaps (StackedHourglass, CPM).')
+        if len(losses) != num_stages:
+            raise ValueError(f'{name}: `loss` has {len(losses)} entries for '
+                             f'num_stages={num_stages}.')
+        if final_layer is not None and in_channels is None:
+            raise ValueError(f'{name}: `final_layer` needs `in_channels`.')
+        if deconv_out_channels:
+            raise ValueError(f'{name} has no deconvolutions: '
+                             '`deconv_out_channels` has to be None.')
 
         self.num_stages = num_stages
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.stage_weights = weights
+        self.stage_weights = check_stage_weights(stage_weights, num_stages)
         self.loss_module = nn.ModuleList(MODELS.build(cfg) for cfg in losses)
         self.decoder = None if decoder is None else \
             KEYPOINT_CODECS.build(decoder)
-        self.final_layers = None if final_layer is None else nn.ModuleList(
+        self.multi_final_layers = None if final_layer is None else nn.ModuleList(
             build_conv_layer({
                 'type': 'Conv2d',
                 'in_channels': in_channels,
@@ -117,15 +110,17 @@ class MultiStageHeatmapHead(BaseHead):
                 f'{type(self).__name__}: the backbone returned {len(feats)} '
                 f'stages, but num_stages={self.num_stages}. Set '
                 '`head.num_stages` to `backbone.num_stacks` in the config.')
-        if self.final_layers is not None:
-            return [f(x) for f, x in zip(self.final_layers, feats)]
+        if self.multi_final_layers is not None:
+            return [f(x) for f, x in zip(self.multi_final_layers, feats)]
         for x in feats:
             if x.shape[1] != self.out_channels:
                 raise ValueError(
                     f'{type(self).__name__}: the backbone returned '
                     f'{x.shape[1]} heatmaps, but out_channels='
                     f'{self.out_channels}. Set `out_channels` of backbone and '
-                    'head to the number of keypoints of the data set.')
+                    'head to the number of keypoints of the data set, or '
+                    '`final_layer=dict(kernel_size=1)` where the backbone '
+                    'returns features.')
         return list(feats)
 
     def predict(self,
@@ -228,6 +223,33 @@ class MultiStageHeatmapHead(BaseHead):
             losses['acc_pose'] = heatmap_pck(stages[-1].detach(), targets,
                                              weights > 0)
         return losses
+
+
+def check_stage_weights(weights: Optional[Sequence[float]],
+                        num_stages: int) -> List[float]:
+    """One weight for every stage.
+
+    Args:
+        weights (Sequence[float], optional): The weights; None: all 1.
+        num_stages (int): Number of stages.
+
+    Returns:
+        list[float]: The weights.
+
+    Raises:
+        ValueError: If they are not ``num_stages``, one is negative, or none
+            is positive.
+    """
+    if weights is None:
+        return [1.] * num_stages
+    if len(weights) != num_stages:
+        raise ValueError(f'`stage_weights` has {len(weights)} entries for '
+                         f'num_stages={num_stages}.')
+    # `not w >= 0` is true of NaN as well
+    if any(not w >= 0 for w in weights) or not any(weights):
+        raise ValueError('`stage_weights` must not be negative and at least '
+                         f'one has to be positive, got {list(weights)}.')
+    return [float(w) for w in weights]
 
 
 def heatmap_pck(output: Tensor,

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.hub import get_config
 from mmpose.evaluation.functional import pose_pck_accuracy
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.testing import get_packed_inputs
@@ -189,20 +190,32 @@ def test_serves_mmposes_own_multi_stage_backbones(backbone, in_channels,
     if final_layer:
         theirs = MODELS.build(
             dict(type='CPMHead', in_channels=8, out_channels=17, num_stages=2))
-        for mine, its in zip(ours.final_layers, theirs.multi_final_layers):
-            its.load_state_dict(mine.state_dict())
+        ours.load_state_dict(theirs.state_dict())  # the same names
+        heatmaps = ours(feats)
         for a, b in zip(heatmaps, theirs(feats)):
             assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize('name', [
+    'td-hm_hourglass52_8xb64-210e_mpii-256x256.py',
+    'td-hm_cpm_8xb64-210e_mpii-368x368.py'])
+def test_takes_the_place_of_cpm_head_in_mmposes_configs(name):
+    cfg = get_config('mmpose::body_2d_keypoint/topdown_heatmap/mpii/' + name)
+    cfg.model.head.update(type='MultiStageHeatmapHead')
+    if 'hourglass' in name:  # CPMHead's default
+        cfg.model.head.final_layer = dict(kernel_size=1)
+    assert MODELS.build(cfg.model.head).num_stages == \
+        cfg.model.head.num_stages
+
+
 @pytest.mark.parametrize('arguments, message', [
-    (dict(stage_weights=(1, -1, 1)), 'stage_weights must not be negative'),
+    (dict(stage_weights=(1, -1, 1)), '`stage_weights` must not be negative'),
     (dict(stage_weights=(0, 0, 0)), 'at least one'),
     (dict(stage_weights=(1, float('nan'), 1)), 'stage_weights'),
     (dict(stage_weights=(1, 1)), '`stage_weights` has 2 entries'),
     (dict(loss=[dict(type='KeypointMSELoss')]), '`loss` has 1 entries'),
-    (dict(in_channels=8), 'go together'),
-    (dict(final_layer=dict(kernel_size=1)), 'go together'),
+    (dict(final_layer=dict(kernel_size=1)), 'needs `in_channels`'),
+    (dict(deconv_out_channels=(256, )), 'has no deconvolutions'),
 ])
 def test_arguments_that_do_not_fit(arguments, message):
     with pytest.raises(ValueError, match=message):
