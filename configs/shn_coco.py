@@ -26,16 +26,10 @@ val_pipeline = [
     dict(type='PackPoseInputs')
 ]
 
-# what MMPose's inferencers read
-data_mode = 'topdown'
 dataset_type = 'CocoDataset'
 
 data_root = 'data/coco/'
 train_dataloader = dict(
-    batch_size=6,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -43,11 +37,6 @@ train_dataloader = dict(
         data_prefix=dict(img='train2017/'),
         pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

@@ -24,16 +24,10 @@ val_pipeline = [
     dict(type='PackPoseInputs')
 ]
 
-# what MMPose's inferencers read
-data_mode = 'topdown'
 dataset_type = 'MpiiDataset'
 
 data_root = 'data/mpii/'
 train_dataloader = dict(
-    batch_size=6,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -41,11 +35,6 @@ train_dataloader = dict(
         data_prefix=dict(img='images/'),
         pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

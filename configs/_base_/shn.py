@@ -31,6 +31,20 @@ model = dict(
         decoder=codec),
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True))
 
+data_mode = 'topdown'  # read by MMPose's inferencers
+train_dataloader = dict(
+    batch_size=6,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True))
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False))
+test_dataloader = val_dataloader
+
 train_cfg = dict(max_epochs=220, val_interval=10)
 
 # RMSprop's default alpha, 0.99, and eps, 1e-8, are Torch7's as well. Clipping
