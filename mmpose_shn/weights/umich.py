@@ -6,7 +6,7 @@ A Torch7 file has no names. It holds the graph that nngraph made of the network
 from, in their order.
 """
 import sys
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import numpy as np
 import torch
@@ -21,11 +21,13 @@ MAGIC = (b'\x04\0\0\0', b'\x03\0\0\0')
 _RECURSION_LIMIT = 10_000
 
 
-def read(path: str):
+def read(path: str, source: Optional[str] = None):
     """Read a Torch7 file.
 
     Args:
         path (str): The file.
+        source (str, optional): What messages call it. Defaults to None: its
+            path.
 
     Returns:
         The object it holds, as ``torchfile`` presents it.
@@ -34,11 +36,12 @@ def read(path: str):
         ImportError: If the package torchfile is not installed.
         ValueError: If the file is truncated or not a Torch7 file.
     """
+    source = source or path
     try:
         import torchfile
     except ImportError:
         raise ImportError(
-            f'{path} is a Torch7 file, which the package torchfile reads: '
+            f'{source} is a Torch7 file, which the package torchfile reads: '
             'pip install "mmpose_shn[umich]", or pip install torchfile'
         ) from None
     for name in list(torchfile.type_handlers):
@@ -52,7 +55,7 @@ def read(path: str):
         return torchfile.load(path, use_list_heuristic=False)
     # It has no error of its own for a file that ends early or is none
     except Exception as error:
-        raise ValueError(f'{path} cannot be read as a Torch7 file, it is '
+        raise ValueError(f'{source} cannot be read as a Torch7 file, it is '
                          f'truncated or damaged: {error!r}') from None
     finally:
         sys.setrecursionlimit(limit)

@@ -213,6 +213,39 @@ def test_torch7_file_inside_a_zip_archive(torch7_file):
         'umich'
 
 
+def test_damaged_zip_archives(tmp_path, monkeypatch):
+    import zipfile
+
+    from mmpose_shn.weights import files
+    path = tmp_path / 'model.zip'
+
+    def archive(**members):
+        with zipfile.ZipFile(path, 'w') as file:
+            for name, content in members.items():
+                file.writestr(name.replace('__t7', '.t7'), content)
+        return bytearray(path.read_bytes())
+
+    def refused(content, message):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f'{path} cannot be read as a '
+                           f'.*{message}') as error:
+            read_checkpoint(str(path))
+        assert str(error.value).count('/model') == 1  # no temporary path
+
+    content = archive(model__t7=b'\4\0\0\0hello')
+    refused(content, 'Torch7 file')
+    damaged, encrypted = content.copy(), content.copy()
+    damaged[content.index(b'hello')] ^= 255
+    refused(damaged, 'CRC')
+    for signature, flags in (b'PK\3\4', 6), (b'PK\1\2', 8):
+        encrypted[content.index(signature) + flags] |= 1
+    refused(encrypted, 'encrypted')
+    monkeypatch.setattr(files, '_LARGEST_TORCH7', 8)
+    refused(content, 'would have 9 bytes')
+    refused(archive(**{'__MACOSX/._model__t7': b'longer than that'}),
+            'truncated')
+
+
 def test_another_torch7_network(tmp_path):
     pytest.importorskip('torchfile')
     from torch7 import Graph, Module, table, write
