@@ -18,7 +18,6 @@ from filelock import FileLock
 from mmengine.logging import print_log
 
 from . import umich
-from .convert import from_mmpose, matching_config, to_mmpose
 from .published import PUBLISHED, find_published
 
 # torch.hub's convention: the file name ends in the beginning of its SHA-256.
@@ -314,37 +313,3 @@ def _harmless() -> list:
             allowed.append((getattr(multiarray, name),
                             f'{package}.multiarray.{name}'))
     return allowed
-
-
-def convert_file(source: str,
-                 out: str,
-                 config: Optional[str] = None,
-                 to: Optional[str] = None,
-                 trust: bool = False) -> dict:
-    """Convert a checkpoint to a file. Nothing is written if that fails.
-
-    Args:
-        source (str): What is converted: a name of :data:`PUBLISHED`, a URL or
-            a file.
-        out (str): The file that is written: a checkpoint of MMPose or, with
-            ``to``, a bare state dict.
-        config (str, optional): Where to write the matching config. Defaults
-            to None: nowhere.
-        to (str, optional): ``'bearpaw'`` or ``'princeton'``: convert to the
-            keys of that code base. Defaults to None: to MMPose's.
-        trust (bool): See :func:`read_checkpoint`.
-
-    Returns:
-        dict: The checkpoint of MMPose.
-    """
-    checkpoint = to_mmpose(read_checkpoint(locate(source), trust), source)
-    written = checkpoint if to is None else from_mmpose(checkpoint, to, source)
-    text = matching_config(checkpoint)
-    for path in filter(None, (out, config)):
-        os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    torch.save(written, f'{out}.part')
-    os.replace(f'{out}.part', out)
-    if config:
-        with open(config, 'w') as file:
-            file.write(text)
-    return checkpoint

@@ -170,6 +170,9 @@ def test_what_is_no_checkpoint_of_ours(checkpoint, message):
     (dict(bn1__weight=torch.full((32, ), torch.nan)),
      'not finite.*stem.1.weight'),
     (dict(bn1__bias=torch.full((32, ), torch.inf)), 'not finite'),
+    (dict(bn1__bias=torch.zeros(32).to_sparse()), 'not dense.*stem.1.bias'),
+    (dict(bn1__bias=torch.zeros(32, device='meta')), 'not dense'),
+    (dict(bn1__bias=torch.zeros(32, dtype=torch.long)), 'floating'),
 ])
 def test_damaged(changes, message):
     with pytest.raises(ValueError, match=message):
