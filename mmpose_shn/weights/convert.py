@@ -11,7 +11,8 @@ from mmpose.registry import DATASETS
 from torch import Tensor
 
 from mmpose_shn.backbones import StackedHourglass
-from mmpose_shn.backbones.stacked_hourglass import architecture_of
+from mmpose_shn.backbones.stacked_hourglass import (_is_prediction,
+                                                    architecture_of)
 from mmpose_shn.version import __version__
 
 from . import bearpaw, princeton, umich
@@ -284,8 +285,7 @@ def _check_finite(weights: dict, source: str) -> None:
 
 def _without_prediction(weights: dict, num_keypoints: int,
                         out_channels: int) -> dict:
-    kept = {k: v for k, v in weights.items()
-            if not ('.predict.' in k or '.merge_heatmaps.' in k)}
+    kept = {k: v for k, v in weights.items() if not _is_prediction(k)}
     layers = dict.fromkeys(k.rpartition('.')[0] for k in weights
                            if k not in kept)
     print_log(

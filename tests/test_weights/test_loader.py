@@ -426,6 +426,43 @@ def test_incomplete(expected):
     network.load_state_dict({}, strict=False)  # nothing was asked for
 
 
+@pytest.mark.parametrize('key', ['stacks.1.predict.weight',
+                                 'stacks.0.merge_heatmaps.bias'])
+def test_a_part_of_the_prediction_is_missing(expected, tmp_path, key, log):
+    torch.save({k: v for k, v in expected.items() if k != key},
+               tmp_path / 'w.pth')
+    network = StackedHourglass(num_stacks=2, **SIZES)
+    with pytest.raises(ValueError, match=f'1 weights.*missing.*: {key}.$'):
+        load_checkpoint(network, str(tmp_path / 'w.pth'))
+    assert log == []
+
+
+def test_weights_of_the_rest_of_a_model():
+    network, _ = model()
+    network.add_module('extra', torch.nn.Linear(2, 2))
+    state = {'extra.weight': torch.zeros(2, 2)}
+    network.load_state_dict(state, strict=False)
+    assert not network.extra.weight.any()
+    with pytest.raises(RuntimeError, match='Missing key.*backbone.stem'):
+        network.load_state_dict(state)
+
+
+@pytest.mark.parametrize('change', [
+    lambda network: torch.nn.utils.prune.l1_unstructured(
+        network.stem[0], 'weight', 0.5),
+    lambda network: torch.nn.utils.parametrizations.spectral_norm(
+        network.stacks[0].features[1])])
+def test_a_network_with_changed_modules_loads_itself(change, expected):
+    import torch.nn.utils.prune  # noqa: F401  not imported by torch
+    networks = [StackedHourglass(num_stacks=2, **SIZES) for _ in range(2)]
+    for network in networks:
+        change(network)
+    networks[0].load_state_dict(networks[1].state_dict())
+    assert same(networks[1].state_dict(), networks[0].state_dict())
+    with pytest.raises(ValueError, match='missing, superfluous'):
+        networks[0].load_state_dict(expected)
+
+
 def test_other_keypoints(published, expected, log):
     """Refused, unless one asks for it; then the prediction starts anew."""
     network, _ = model(out_channels=14)
@@ -449,7 +486,9 @@ def test_other_keypoints(published, expected, log):
     assert log == [
         'The checkpoint has 16 keypoints and is loaded for 14. These layers '
         'start anew: stacks.0.predict, stacks.0.merge_heatmaps, '
-        'stacks.1.predict.'
+        'stacks.1.predict.',
+        'StackedHourglass: the checkpoint has no prediction: `predict` and '
+        '`merge_heatmaps` start anew.'
     ]
 
     checkpoint = load_from_shn(f'shn://{published}?out_channels=16')
