@@ -78,7 +78,7 @@ def to_mmpose(checkpoint,
             meta.update(_known_meta(checkpoint.get('meta')))
         else:
             module = FAMILIES[family]
-            theirs = module.before_ours(theirs)
+            theirs = getattr(module, 'before_ours', dict)(theirs)
             names = {their: our
                      for our, their in module.layers(**module.size(theirs))}
             weights = _renamed(theirs, names, source, family)
@@ -135,7 +135,8 @@ def from_mmpose(checkpoint: dict, family: str,
     names = dict(
         module.layers(*(architecture[name]
                         for name in ('num_stacks', 'num_blocks', 'depth'))))
-    return module.after_theirs(_renamed(weights, names, source, 'mmpose'))
+    theirs = _renamed(weights, names, source, 'mmpose')
+    return getattr(module, 'after_theirs', dict)(theirs)
 
 
 def matching_config(checkpoint: dict) -> str:

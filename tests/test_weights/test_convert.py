@@ -279,6 +279,58 @@ def test_a_torch7_tensor_that_reaches_beyond_the_file(torch7_file):
         read_checkpoint(str(torch7_file))
 
 
+def test_a_torch7_tensor_that_repeats_its_numbers(torch7_file):
+    """A billion of them, say, with stride 0, from a file of a few bytes."""
+    content = torch7_file.read_bytes()
+    before = b''.join(n.to_bytes(8, 'little') for n in (16, 1, 1))
+    after = b''.join(n.to_bytes(8, 'little') for n in (1 << 50, 0, 1))
+    torch7_file.write_bytes(content.replace(before, after, 1))
+    with pytest.raises(ValueError, match='another shape'):
+        to_mmpose(read_checkpoint(str(torch7_file)), 'x')
+
+
+def test_torch7_networks_without_end(tmp_path):
+    pytest.importorskip('torchfile')
+    from torch7 import Graph, Module, table, write
+    path = tmp_path / 'm.t7'
+
+    def start():
+        graph = Graph(Weights())
+        image = graph.node(Module('nn.Identity'), picture())
+        return graph, graph.linear(image, 8)
+
+    def refused(graph, node, message):
+        output = graph.conv_node(graph.linear(node, 8), 16)
+        last = graph.node(None, None, output)
+        write(path, Module('nn.gModule', outnode=Module(
+            'nngraph.Node', data=last['data'])))
+        with pytest.raises(ValueError, match=f'pose-hg-train.*{message}'):
+            to_mmpose(read_checkpoint(str(path)), 'x')
+
+    graph, node = start()
+    refused(graph, node, 'ReLU in the place of a residual')
+
+    graph, node = start()
+    residual = graph.residual(node, 8)
+    residual['data']['mapindex'] = table(residual['data'])
+    refused(graph, residual, 'Sequential in the place of CAddTable')
+
+    graph, node = start()  # an hourglass inside itself
+    whole = graph.add(node, node)
+    low = graph.node(Module('nn.SpatialUpSamplingNearest'), node['value'],
+                     graph.residual(whole, 8))
+    whole['data']['mapindex'] = table(graph.residual(node, 8)['data'],
+                                      low['data'])
+    refused(graph, graph.residual(whole, 8), 'it uses a layer twice')
+
+
+def test_torchfile_is_left_as_it_was(torch7_file):
+    import torchfile
+    before = dict(torchfile.type_handlers)
+    read_checkpoint(str(torch7_file))
+    assert torchfile.type_handlers == before
+
+
 def test_reader_of_torch7_files_is_missing(torch7_file, monkeypatch):
     monkeypatch.setitem(__import__('sys').modules, 'torchfile', None)
     with pytest.raises(ImportError, match=r'mmpose_shn\[umich\]'):

@@ -314,6 +314,10 @@ def test_code_in_a_file_is_not_run(tmp_path, legacy, monkeypatch):
             read_checkpoint('w.pth')
         assert not Path('executed').exists()
     assert isinstance(read_checkpoint('w.pth', trust=True)['args'], Harmless)
+    # that it would do what it is kept from above
+    torch.save(Evil(), 'w.pth', _use_new_zipfile_serialization=not legacy)
+    read_checkpoint('w.pth', trust=True)
+    assert Path('executed').exists()
 
 
 def model(num_stacks=2, out_channels=16, **backbone):
