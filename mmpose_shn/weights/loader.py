@@ -21,7 +21,8 @@ def load_from_shn(filename: str, map_location=None) -> dict:
     With this loader registered, ``shn://...`` stands wherever MMEngine and
     MMPose take a checkpoint: ``load_from=``, ``tools/test.py CONFIG
     CHECKPOINT``, ``MMPoseInferencer(pose2d_weights=)`` and
-    ``init_cfg=dict(type='Pretrained', checkpoint=)``.
+    ``init_cfg=dict(type='Pretrained', checkpoint=)``. It is not for resuming:
+    there is no state of a training in the result.
 
     Args:
         filename (str): ``shn://`` and a name of :data:`PUBLISHED`, a file or
