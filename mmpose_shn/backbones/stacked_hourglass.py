@@ -228,37 +228,54 @@ class StackedHourglass(BaseModule):
         self.stacks = nn.ModuleList(
             Stack(depth, feat_channels, out_channels, num_blocks, norm_cfg,
                   is_last=i == num_stacks - 1) for i in range(num_stacks))
+        # now, because pruning and the like rename the weights
+        self._architecture = architecture_of(self.state_dict())
         # convolutions hand the layout of their weights on to their output
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str,
-                              *args) -> None:
+                              local_metadata: dict, strict: bool,
+                              missing_keys: list, unexpected_keys: list,
+                              error_msgs: list) -> None:
         """Load weights, all of them or none.
 
         MMEngine only warns of keys that it does not find and of shapes that
         differ, and leaves those layers at random. Here that is an error, but
-        for the prediction (``predict``, ``merge_heatmaps``), which may be
-        absent and then starts anew. A network of fewer stacks takes the first
-        ones of a longer checkpoint. Weights that lie under ``backbone.``, as
-        in a checkpoint of a whole pose estimator, are found as well.
+        for the prediction (``predict``, ``merge_heatmaps``), all of which may
+        be absent and then starts anew. A network of fewer stacks takes the
+        first ones of a longer checkpoint. Weights that lie under
+        ``backbone.``, as in a checkpoint of a whole pose estimator, are found
+        as well.
 
         Raises:
             ValueError: If the state dict has no weights of this network, not
                 all of them, or those of one that differs in its arguments.
         """
-        self._fit_state_dict(state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        # Only keys with our prefix get here. If there are none, either weights
+        # of the rest of a model are loaded, or those of another code base, of
+        # whose keys the model has already said that it does not know them.
+        if state_dict or unexpected_keys:
+            self._fit_state_dict(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata,
+                                      strict, missing_keys, unexpected_keys,
+                                      error_msgs)
 
     def _fit_state_dict(self, state_dict: dict, prefix: str) -> None:
+        expected = {key: tensor.shape
+                    for key, tensor in self.state_dict().items()}
+        if expected == {key[len(prefix):]: tensor.shape
+                        for key, tensor in state_dict.items()
+                        if key.startswith(prefix) and
+                        isinstance(tensor, Tensor)}:
+            return  # whatever was done to its modules, it is this network
+
         whole = f'{prefix}backbone.'
         if not _own(state_dict, prefix):
             for key in [k for k in state_dict if k.startswith(whole)]:
                 state_dict[prefix + key[len(whole):]] = state_dict.pop(key)
         weights = _own(state_dict, prefix)
         if not weights:
-            if not state_dict and not prefix:
-                return
             raise ValueError(
                 'StackedHourglass: the checkpoint holds no weights of this '
                 f'network: no key begins with "{prefix}stem." or "{prefix}'
@@ -266,9 +283,9 @@ class StackedHourglass(BaseModule):
                 'with a scheme in front, shn://PATH, as in '
                 'load_from="shn://model_best.pth.tar"; see docs/weights.md.')
 
-        expected = self.state_dict()
+        ours = self._architecture
         try:
-            theirs, ours = architecture_of(weights), architecture_of(expected)
+            theirs = architecture_of(weights)
         except KeyError as error:
             raise ValueError('StackedHourglass: the checkpoint is incomplete: '
                              f'it has no {prefix}{error.args[0]}.') from None
@@ -297,11 +314,18 @@ class StackedHourglass(BaseModule):
                           'layers of the prediction then start anew.')
             raise ValueError('StackedHourglass: the checkpoint is of another '
                              f'network: {"; ".join(differences)}.{advice}')
-        problems = [
-            f'{prefix}{key}' for key, tensor in expected.items()
-            if (key not in weights and _is_needed(key))
-            or (key in weights and weights[key].shape != tensor.shape)
-        ] + [f'{prefix}{key}' for key in weights if key not in expected]
+        # old versions of PyTorch have no counters
+        absent = [key for key in expected if key not in weights
+                  and not key.endswith('.num_batches_tracked')]
+        if not any(map(_is_prediction, weights)):
+            print_log(
+                'StackedHourglass: the checkpoint has no prediction: `predict`'
+                ' and `merge_heatmaps` start anew.', 'current')
+            absent = [key for key in absent if not _is_prediction(key)]
+        problems = [f'{prefix}{key}' for key in absent] + [
+            f'{prefix}{key}' for key, tensor in weights.items()
+            if expected.get(key) != tensor.shape
+        ]
         if problems:
             raise ValueError(
                 f'StackedHourglass: {len(problems)} weights of the checkpoint '
@@ -399,11 +423,8 @@ def _stack(key: str) -> int:
         else -1
 
 
-def _is_needed(key: str) -> bool:
-    """Whether a checkpoint has to hold a weight: not the prediction, which
-    may start anew, nor the counters that old versions of PyTorch lack."""
-    return not ('.predict.' in key or '.merge_heatmaps.' in key
-                or key.endswith('.num_batches_tracked'))
+def _is_prediction(key: str) -> bool:
+    return '.predict.' in key or '.merge_heatmaps.' in key
 
 
 def _checkpoint_contexts(stack: Stack) -> tuple:

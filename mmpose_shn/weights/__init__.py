@@ -1,8 +1,8 @@
 """Published weights: where they are, how they are read, and what turns them
 into ours. Importing this registers the scheme ``shn://`` with MMEngine."""
 from .convert import from_mmpose, to_mmpose
-from .files import convert_file, fetch, read_checkpoint
-from .loader import load_from_shn
+from .files import fetch, read_checkpoint
+from .loader import convert_file, load_from_shn
 from .published import PUBLISHED, find_published
 
 __all__ = [

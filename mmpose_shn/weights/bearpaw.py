@@ -3,8 +3,6 @@ anibali/pytorch-stacked-hourglass, which is the same network."""
 import re
 from typing import Dict, Iterator, Tuple
 
-from torch import Tensor
-
 MARKS = ('conv1.weight', 'hg.0.hg.0.0.0.conv1.weight', 'score.0.weight')
 
 # What their code builds, whatever its options (pose/models/hourglass.py)
@@ -53,13 +51,3 @@ def size(keys) -> Dict[str, int]:
         num_stacks=count(r'score\.(\d+)\.'),
         num_blocks=count(r'res\.0\.(\d+)\.'),
         depth=count(r'hg\.0\.hg\.(\d+)\.'))
-
-
-def before_ours(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]:
-    """Nothing of theirs has to be left out."""
-    return state_dict
-
-
-def after_theirs(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]:
-    """Nothing has to be added for their code."""
-    return state_dict

@@ -3,6 +3,7 @@ import warnings
 from types import SimpleNamespace
 from typing import Dict, Optional
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -10,7 +11,8 @@ from mmpose.registry import DATASETS
 from torch import Tensor
 
 from mmpose_shn.backbones import StackedHourglass
-from mmpose_shn.backbones.stacked_hourglass import architecture_of
+from mmpose_shn.backbones.stacked_hourglass import (_is_prediction,
+                                                    architecture_of)
 from mmpose_shn.version import __version__
 
 from . import bearpaw, princeton, umich
@@ -48,18 +50,21 @@ def to_mmpose(checkpoint,
     Returns:
         dict: ``state_dict`` with the names of a pose estimator
         (``backbone.stem.0.weight``, ...) and ``meta`` with ``family`` and,
-        where the keypoints are MPII's, ``dataset_meta``.
+        where the keypoints are MPII's, ``dataset_meta``. Of the ``meta`` of
+        the source only ``family``, ``dataset_meta``, ``epoch`` and ``iter``
+        are kept.
 
     Raises:
         ValueError: If it is not a checkpoint, of no known family, incomplete
-            or has values that are not finite.
+            or has values that are not finite numbers.
     """
     meta = dict(mmpose_shn_version=__version__)
     if umich.is_network(checkpoint):
         family = 'umich'
         try:
             weights = umich.to_ours(checkpoint)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, LookupError, RecursionError,
+                TypeError) as error:
             raise ValueError(f'{source} holds a Torch7 network that is not '
                              f'that of pose-hg-train: {error!r}') from None
         except ValueError as error:
@@ -70,17 +75,19 @@ def to_mmpose(checkpoint,
         if family == 'mmpose':
             weights = {k: v for k, v in theirs.items()
                        if k.startswith(('stem.', 'stacks.'))}
-            inside = checkpoint.get('meta')
-            meta.update(inside if isinstance(inside, dict) else {})
+            meta.update(_known_meta(checkpoint.get('meta')))
         else:
             module = FAMILIES[family]
-            theirs = module.before_ours(theirs)
+            theirs = getattr(module, 'before_ours', dict)(theirs)
             names = {their: our
                      for our, their in module.layers(**module.size(theirs))}
             weights = _renamed(theirs, names, source, family)
+    # without what may hang on a Tensor that pickle has built
+    weights = {key: tensor.detach() for key, tensor in weights.items()}
+    _check_kind(weights, source)
     _check_complete(weights, source, family)
     _check_finite(weights, source)
-    meta['family'] = family
+    meta.setdefault('family', family)
 
     num_keypoints = architecture_of(weights)['out_channels']
     if num_keypoints == 16 and 'dataset_meta' not in meta:
@@ -128,7 +135,8 @@ def from_mmpose(checkpoint: dict, family: str,
     names = dict(
         module.layers(*(architecture[name]
                         for name in ('num_stacks', 'num_blocks', 'depth'))))
-    return module.after_theirs(_renamed(weights, names, source, 'mmpose'))
+    theirs = _renamed(weights, names, source, 'mmpose')
+    return getattr(module, 'after_theirs', dict)(theirs)
 
 
 def matching_config(checkpoint: dict) -> str:
@@ -178,6 +186,30 @@ def _state_dict(checkpoint, source: str) -> Dict[str, Tensor]:
                               for key, tensor in state_dict.items()}
                 stripped = True
     return dict(state_dict)
+
+
+def _known_meta(meta) -> dict:
+    """The entries of a checkpoint's ``meta`` that are kept. The others are not
+    to be trusted: MMEngine evaluates ``cfg`` and ``config`` when it
+    resumes."""
+    known = dict(
+        family=lambda value: type(value) is str and value in _CONFIGS,
+        dataset_meta=lambda value: type(value) is dict and _is_plain(value),
+        epoch=lambda value: type(value) is int,
+        iter=lambda value: type(value) is int)
+    return {key: meta[key] for key, is_good in known.items()
+            if isinstance(meta, dict) and key in meta and is_good(meta[key])}
+
+
+def _is_plain(value) -> bool:
+    """Whether a value is of numbers, text and arrays, all the way down."""
+    if type(value) is dict:
+        return all(map(_is_plain, (*value, *value.values())))
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    if type(value) in (np.ndarray, *np.sctypeDict.values()):
+        return value.dtype.kind in 'biufSU'
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _family(state_dict: dict, source: str) -> str:
@@ -231,6 +263,18 @@ def _check_complete(weights: dict, source: str, family: str) -> None:
             f'shape (in our names): {", ".join(problems[:4])}.')
 
 
+def _check_kind(weights: dict, source: str) -> None:
+    bad = [
+        k for k, v in weights.items()
+        if type(v) is not Tensor or v.layout != torch.strided or v.is_meta
+        or not (v.is_floating_point() or k.endswith('.num_batches_tracked'))
+    ]
+    if bad:
+        raise ValueError(
+            f'{source} has {len(bad)} weights that are not dense tensors of '
+            f'floating-point numbers (in our names): {", ".join(bad[:4])}.')
+
+
 def _check_finite(weights: dict, source: str) -> None:
     bad = [k for k, v in weights.items()
            if v.is_floating_point() and not v.isfinite().all()]
@@ -242,8 +286,7 @@ def _check_finite(weights: dict, source: str) -> None:
 
 def _without_prediction(weights: dict, num_keypoints: int,
                         out_channels: int) -> dict:
-    kept = {k: v for k, v in weights.items()
-            if not ('.predict.' in k or '.merge_heatmaps.' in k)}
+    kept = {k: v for k, v in weights.items() if not _is_prediction(k)}
     layers = dict.fromkeys(k.rpartition('.')[0] for k in weights
                            if k not in kept)
     print_log(

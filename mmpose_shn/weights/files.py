@@ -18,16 +18,21 @@ from filelock import FileLock
 from mmengine.logging import print_log
 
 from . import umich
-from .convert import from_mmpose, matching_config, to_mmpose
 from .published import PUBLISHED, find_published
 
-# torch.hub's convention: the file name ends in the beginning of its SHA-256
-_HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.')
+# torch.hub's convention: the file name ends in the beginning of its SHA-256.
+# One without a letter is more likely a date.
+_HASH_IN_NAME = re.compile(r'-(?=[0-9]*[a-f])([0-9a-f]{8,64})\.')
 _TIMEOUT = 30  # seconds without an answer
 _CHUNK = 2**20
+_LARGEST_TORCH7 = 2 * 2**30  # bytes; the authors' network has some 100 MB
 _BY_HAND = ('A file that you got in another way is named by its path, '
             'shn://PATH.')
 _AGAIN = 'Run it again: it goes on where it stopped. ' + _BY_HAND
+
+
+class _NotTrusted(ValueError):
+    """A file that is only read with ``trust``."""
 
 
 def locate(source: str) -> str:
@@ -66,14 +71,16 @@ def fetch(url: str, sha256: Optional[str] = None) -> str:
 
     The cache is the folder ``mmpose_shn`` beside PyTorch's own downloads
     (``$TORCH_HOME``). A download that was cut off stays beside it as
-    ``.part``, and the next call goes on where it stopped. Only a complete
-    file with the right hash gets the final name. Several processes may call
-    this at once: one downloads, the others wait for it.
+    ``.part``, and the next call goes on where it stopped if the file is still
+    the same. Only a complete file with the right hash, or where none is known
+    one that can be read as a checkpoint, gets the final name. Several
+    processes may call this at once: one downloads, the others wait for it.
 
     Args:
         url (str): ``http://`` or ``https://``.
-        sha256 (str, optional): How the file's SHA-256 has to begin. Defaults
-            to None: not checked.
+        sha256 (str, optional): How the file's SHA-256 has to begin; one in
+            the cache with another is downloaded again. Defaults to None: not
+            checked.
 
     Returns:
         str: Path of the file.
@@ -81,36 +88,65 @@ def fetch(url: str, sha256: Optional[str] = None) -> str:
     Raises:
         ConnectionError: If the server does not answer, has no such file, or
             the transfer is cut off.
-        ValueError: If the hash is another.
+        ValueError: If the hash is another, or what came is no checkpoint.
     """
     folder = osp.join(torch.hub.get_dir(), 'mmpose_shn')
     # princeton's files are all called checkpoint.pt
     path = osp.join(folder, hashlib.sha256(url.encode()).hexdigest()[:8] +
                     '-' + osp.basename(urlparse(url).path))
-    if osp.isfile(path):
+    if _is_good(path, sha256):
         return path
     os.makedirs(folder, exist_ok=True)
     with FileLock(f'{path}.lock'):
-        if not osp.isfile(path):  # another process was faster
+        if not _is_good(path, sha256):  # else another process was faster
             part = f'{path}.part'
             print_log(f'Downloading {url} to {path}', 'current')
-            _download(url, part)
-            found = _sha256(part)
-            if not found.startswith(sha256 or ''):
-                os.remove(part)
-                raise ValueError(
-                    f'What {url} sent has the SHA-256 {found}, but it should '
-                    f'begin with {sha256}. It was thrown away.')
+            _download(url, part, has_hash=bool(sha256))
+            _check_download(url, part, sha256)
             os.replace(part, path)
     return path
 
 
-def _download(url: str, part: str) -> None:
-    """Download to ``part``, going on after what is already there."""
+def _is_good(path: str, sha256: Optional[str]) -> bool:
+    return osp.isfile(path) and (not sha256
+                                 or _sha256(path).startswith(sha256))
+
+
+def _check_download(url: str, part: str, sha256: Optional[str]) -> None:
+    """Throw away what is not the file that was wanted."""
+    if sha256:
+        found = _sha256(part)
+        if found.startswith(sha256):
+            return
+        os.remove(part)
+        raise ValueError(
+            f'What {url} sent has the SHA-256 {found}, but it should '
+            f'begin with {sha256}. It was thrown away.')
+    # A server that has moved answers with a page, which must not stay in the
+    # cache.
+    try:
+        read_checkpoint(part)
+    except (ImportError, _NotTrusted):
+        pass  # a checkpoint that whoever reads it may be able to read
+    except ValueError:
+        os.remove(part)
+        raise ValueError(
+            f'What {url} sent cannot be read as a checkpoint. It was thrown '
+            f'away. {_BY_HAND}') from None
+
+
+def _download(url: str, part: str, has_hash: bool) -> None:
+    """Download to ``part``, going on after what is already there, unless the
+    file on the server has changed or nothing would tell."""
+    validator = _stored_validator(part)
     start = osp.getsize(part) if osp.isfile(part) else 0
+    if not (has_hash or validator):
+        start = 0
     headers = {'User-Agent': 'mmpose_shn'}
     if start:
         headers['Range'] = f'bytes={start}-'
+        if validator:
+            headers['If-Range'] = validator
     try:
         with urllib.request.urlopen(
                 urllib.request.Request(url, headers=headers),
@@ -119,8 +155,15 @@ def _download(url: str, part: str) -> None:
             if not response.headers.get('Content-Range', '').startswith(
                     f'bytes {start}-'):
                 start = 0
+            now = response.headers.get('ETag') or response.headers.get(
+                'Last-Modified')
+            if start and validator and now not in (None, validator):
+                os.remove(part)  # the server does not know If-Range
+                return _download(url, part, has_hash)
             length = response.headers.get('Content-Length')
             with open(part, 'ab' if start else 'wb') as file:
+                if not start:
+                    _store_validator(part, now)
                 while True:
                     chunk = response.read(_CHUNK)
                     if not chunk:
@@ -129,7 +172,7 @@ def _download(url: str, part: str) -> None:
     except urllib.error.HTTPError as error:
         if error.code == 416 and start:  # there is nothing after `start`
             os.remove(part)
-            return _download(url, part)
+            return _download(url, part, has_hash)
         raise ConnectionError(
             f'{url} cannot be downloaded: the server answers {error.code} '
             f'{error.reason}. {_BY_HAND}') from None
@@ -142,6 +185,24 @@ def _download(url: str, part: str) -> None:
         raise ConnectionError(
             f'The download of {url} was cut off after {size} of '
             f'{start + int(length)} bytes. {_AGAIN}')
+    _store_validator(part, None)
+
+
+def _stored_validator(part: str) -> Optional[str]:
+    """What the server called the version that ``part`` is the beginning of."""
+    try:
+        with open(f'{part}.validator') as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _store_validator(part: str, validator: Optional[str]) -> None:
+    if validator:
+        with open(f'{part}.validator', 'w') as file:
+            file.write(validator)
+    elif osp.isfile(f'{part}.validator'):
+        os.remove(f'{part}.validator')
 
 
 def _sha256(path: str) -> str:
@@ -174,12 +235,10 @@ def read_checkpoint(path: str, trust: bool = False):
         magic = file.read(4)
     if magic in umich.MAGIC:
         return umich.read(path)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            inside = [n for n in archive.namelist() if n.endswith('.t7')]
-            if inside:
-                with tempfile.TemporaryDirectory() as folder:
-                    return umich.read(archive.extract(inside[0], folder))
+    with tempfile.TemporaryDirectory() as folder:
+        extracted = _extract_torch7(path, folder)
+        if extracted:
+            return umich.read(extracted, path)
     try:
         if trust:
             return torch.load(path, map_location='cpu', weights_only=False)
@@ -188,7 +247,7 @@ def read_checkpoint(path: str, trust: bool = False):
     except UnpicklingError as error:
         refused = re.search(r'(?:GLOBAL|Unsupported class) (\S+)', str(error))
         if refused:
-            raise ValueError(
+            raise _NotTrusted(
                 f'{path} holds more than tensors and plain data '
                 f'({refused[1]}) and is not read, because reading that runs '
                 'code from the file. If you trust its author, convert it '
@@ -198,6 +257,27 @@ def read_checkpoint(path: str, trust: bool = False):
     # The errors of truncated and of arbitrary files are of many kinds.
     except Exception as error:
         raise ValueError(_unreadable(path, error)) from None
+
+
+def _extract_torch7(path: str, folder: str) -> Optional[str]:
+    """Extract the Torch7 file of a zip archive; None if there is none.
+    PyTorch's files are zip archives as well."""
+    if not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if info.filename.endswith('.t7') and not \
+                        info.filename.startswith('__MACOSX/'):
+                    # zipfile never extracts more than it is said to be
+                    if info.file_size > _LARGEST_TORCH7:
+                        raise ValueError(f'{info.filename} in it would have '
+                                         f'{info.file_size} bytes')
+                    return archive.extract(info, folder)
+    # zipfile's errors for damaged and encrypted archives are of many kinds
+    except Exception as error:
+        raise ValueError(_unreadable(path, error)) from None
+    return None
 
 
 def _unreadable(path: str, error: Exception) -> str:
@@ -233,37 +313,3 @@ def _harmless() -> list:
             allowed.append((getattr(multiarray, name),
                             f'{package}.multiarray.{name}'))
     return allowed
-
-
-def convert_file(source: str,
-                 out: str,
-                 config: Optional[str] = None,
-                 to: Optional[str] = None,
-                 trust: bool = False) -> dict:
-    """Convert a checkpoint to a file. Nothing is written if that fails.
-
-    Args:
-        source (str): What is converted: a name of :data:`PUBLISHED`, a URL or
-            a file.
-        out (str): The file that is written: a checkpoint of MMPose or, with
-            ``to``, a bare state dict.
-        config (str, optional): Where to write the matching config. Defaults
-            to None: nowhere.
-        to (str, optional): ``'bearpaw'`` or ``'princeton'``: convert to the
-            keys of that code base. Defaults to None: to MMPose's.
-        trust (bool): See :func:`read_checkpoint`.
-
-    Returns:
-        dict: The checkpoint of MMPose.
-    """
-    checkpoint = to_mmpose(read_checkpoint(locate(source), trust), source)
-    written = checkpoint if to is None else from_mmpose(checkpoint, to, source)
-    text = matching_config(checkpoint)
-    for path in filter(None, (out, config)):
-        os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    torch.save(written, f'{out}.part')
-    os.replace(f'{out}.part', out)
-    if config:
-        with open(config, 'w') as file:
-            file.write(text)
-    return checkpoint

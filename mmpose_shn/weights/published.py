@@ -91,6 +91,8 @@ PUBLISHED: Dict[str, Published] = dict(
     princeton_hg2=_princeton(2, 88.3, aliases=('shn2_mpii', )),
     princeton_hg8=_princeton(8, 90.2, aliases=('shn8_mpii', )),
     # No figure is published for this very file; the paper's network has 88.1.
+    # It was never opened here, and is taken to be pose-hg-train's graph of 8
+    # stacks; the older one of pose-hg-demo is another and would be refused.
     umich_hg8=Published(
         url='http://www-personal.umich.edu/~alnewell/pose/'
         'umich-stacked-hourglass.zip',

@@ -5,8 +5,9 @@ A Torch7 file has no names. It holds the graph that nngraph made of the network
 (src/models/hg.lua), where every node knows the nodes that its input comes
 from, in their order.
 """
+import math
 import sys
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import numpy as np
 import torch
@@ -21,11 +22,13 @@ MAGIC = (b'\x04\0\0\0', b'\x03\0\0\0')
 _RECURSION_LIMIT = 10_000
 
 
-def read(path: str):
+def read(path: str, source: Optional[str] = None):
     """Read a Torch7 file.
 
     Args:
         path (str): The file.
+        source (str, optional): What messages call it. Defaults to None: its
+            path.
 
     Returns:
         The object it holds, as ``torchfile`` presents it.
@@ -34,16 +37,19 @@ def read(path: str):
         ImportError: If the package torchfile is not installed.
         ValueError: If the file is truncated or not a Torch7 file.
     """
+    source = source or path
     try:
         import torchfile
     except ImportError:
         raise ImportError(
-            f'{path} is a Torch7 file, which the package torchfile reads: '
+            f'{source} is a Torch7 file, which the package torchfile reads: '
             'pip install "mmpose_shn[umich]", or pip install torchfile'
         ) from None
-    for name in list(torchfile.type_handlers):
-        if name.endswith(b'Tensor') and b'Half' not in name:
-            torchfile.register_handler(name)(_read_tensor)
+    handlers = dict(torchfile.type_handlers)
+    torchfile.type_handlers.update({
+        name: _read_tensor for name in handlers
+        if name.endswith(b'Tensor') and b'Half' not in name
+    })
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
     try:
@@ -52,15 +58,18 @@ def read(path: str):
         return torchfile.load(path, use_list_heuristic=False)
     # It has no error of its own for a file that ends early or is none
     except Exception as error:
-        raise ValueError(f'{path} cannot be read as a Torch7 file, it is '
+        raise ValueError(f'{source} cannot be read as a Torch7 file, it is '
                          f'truncated or damaged: {error!r}') from None
     finally:
         sys.setrecursionlimit(limit)
+        torchfile.type_handlers.update(handlers)
 
 
 def _read_tensor(reader, version) -> np.ndarray:
     """Read a tensor. Unlike torchfile's own function this one makes sure that
-    the tensor lies inside the storage: the file is not to be trusted."""
+    the tensor lies inside the storage: the file is not to be trusted. A tensor
+    that repeats its numbers, as no weight does, is taken to be empty, lest a
+    small file needs much memory."""
     ndim = reader.read_int()
     shape = reader.read_long_array(ndim)
     strides = reader.read_long_array(ndim)
@@ -71,9 +80,11 @@ def _read_tensor(reader, version) -> np.ndarray:
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides))
     if min(*shape, *strides, offset) < 0 or last >= len(storage):
         raise ValueError('a tensor reaches beyond the numbers in the file')
+    if math.prod(shape) > len(storage):
+        return np.empty(0, np.float32)
     return np.lib.stride_tricks.as_strided(
         storage[offset:], shape,
-        [storage.itemsize * step for step in strides]).copy()
+        [storage.itemsize * step for step in strides])
 
 
 def is_network(checkpoint) -> bool:
@@ -93,9 +104,12 @@ def to_ours(network) -> Dict[str, Tensor]:
     Raises:
         ValueError: If the graph is not that of pose-hg-train.
     """
-    state_dict = {}
+    state_dict, seen = {}, set()
 
     def put(name: str, module) -> None:
+        if id(module) in seen:  # as on a way that never ends
+            raise _another('it uses a layer twice')
+        seen.add(id(module))
         state_dict.update({
             f'{name}.{key}': torch.from_numpy(np.asarray(value, np.float32))
             for key, value in _parameters(module).items()
@@ -124,8 +138,7 @@ def to_ours(network) -> Dict[str, Tensor]:
         low = residuals_before(low, f'{name}.low1', num_blocks)
         _expect(low, 'SpatialMaxPooling')
         if _input(low) is not before_up:
-            raise ValueError('an hourglass of the Torch7 network has two '
-                             'different inputs')
+            raise _another('an hourglass has two different inputs')
         return before_up
 
     def linear_before(node: dict, conv: str, norm: str) -> dict:
@@ -144,21 +157,24 @@ def to_ours(network) -> Dict[str, Tensor]:
         put(f'{name}.predict', _expect(predictions[i], 'SpatialConvolution'))
         node = linear_before(features[i], f'{name}.features.1',
                              f'{name}.features.2')
-        num_blocks, end = 0, node
-        while _kind(end) == 'Sequential':
-            num_blocks, end = num_blocks + 1, _input(end)
-        node = residuals_before(node, f'{name}.features.0', num_blocks)
-        x = hourglass_before(node, f'{name}.hourglass', num_blocks)
+        blocks, end = set(), node
+        while _kind(end) == 'Sequential' and end not in blocks:
+            blocks.add(end)
+            end = _input(end)
+        if not blocks:
+            raise _another(f'{_kind(end)} in the place of a residual')
+        node = residuals_before(node, f'{name}.features.0', len(blocks))
+        x = hourglass_before(node, f'{name}.hourglass', len(blocks))
         if after is not None and after is not x:
-            raise ValueError(f'stack {i + 2} of the Torch7 network does not '
-                             'build on the input of the one before')
+            raise _another(f'stack {i + 2} does not build on the input of the '
+                           'one before')
         if i:
             _expect(x, 'CAddTable')
             after, merged, fed_back = _inputs(x, 3)
             if _input(merged) is not features[i - 1] or \
                     _input(fed_back) is not predictions[i - 1]:
-                raise ValueError(f'stack {i} of the Torch7 network is joined '
-                                 'to the next in another way')
+                raise _another(f'stack {i} is joined to the next in another '
+                               'way')
             put(f'stacks.{i - 1}.merge_features',
                 _expect(merged, 'SpatialConvolution'))
             put(f'stacks.{i - 1}.merge_heatmaps',
@@ -174,6 +190,11 @@ def to_ours(network) -> Dict[str, Tensor]:
     return state_dict
 
 
+def _another(difference: str) -> ValueError:
+    return ValueError('the Torch7 network is not that of pose-hg-train: '
+                      f'{difference}')
+
+
 def _inputs(node: dict, count: int = None) -> List[dict]:
     """The nodes that the input of a node comes from, in their order."""
     # a table with two kinds of keys: 1, 2, ... and the nodes themselves
@@ -182,8 +203,8 @@ def _inputs(node: dict, count: int = None) -> List[dict]:
     while len(result) + 1 in table:
         result.append(table[len(result) + 1])
     if not result or count not in (None, len(result)):
-        raise ValueError(f'a {_kind(node)} of the Torch7 network has '
-                         f'{len(result)} inputs instead of {count}')
+        raise _another(f'{_kind(node)} with {len(result)} inputs instead of '
+                       f'{count or "some"}')
     return result
 
 
@@ -203,8 +224,7 @@ def _kind(node: dict) -> str:
 
 def _expect(node: dict, kind: str):
     if _kind(node) != kind:
-        raise ValueError('the Torch7 network is not that of pose-hg-train: '
-                         f'{_kind(node)} in the place of {kind}')
+        raise _another(f'{_kind(node)} in the place of {kind}')
     return node[b'module']
 
 
@@ -218,15 +238,13 @@ def _put_residual(put, name: str, module) -> None:
     where the skip is Identity or Sequential(conv) (layers/Residual.lua)."""
     branches = _modules(module)[0]
     if _class(branches) != 'ConcatTable':
-        raise ValueError('the Torch7 network is not that of pose-hg-train: '
-                         f'a residual begins with {_class(branches)}')
+        raise _another(f'a residual begins with {_class(branches)}')
     block, skip = _modules(branches)
     layers = _modules(block)
     kinds = [_class(layer) for layer in layers]
     if kinds != ['SpatialBatchNormalization', 'ReLU', 'SpatialConvolution'
                  ] * 3:
-        raise ValueError('the Torch7 network is not that of pose-hg-train: '
-                         f'a residual is {", ".join(kinds)}')
+        raise _another(f'a residual is {", ".join(kinds)}')
     for n in range(3):
         put(f'{name}.norm{n + 1}', layers[3 * n])
         put(f'{name}.conv{n + 1}', layers[3 * n + 2])

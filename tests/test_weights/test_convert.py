@@ -170,6 +170,9 @@ def test_what_is_no_checkpoint_of_ours(checkpoint, message):
     (dict(bn1__weight=torch.full((32, ), torch.nan)),
      'not finite.*stem.1.weight'),
     (dict(bn1__bias=torch.full((32, ), torch.inf)), 'not finite'),
+    (dict(bn1__bias=torch.zeros(32).to_sparse()), 'not dense.*stem.1.bias'),
+    (dict(bn1__bias=torch.zeros(32, device='meta')), 'not dense'),
+    (dict(bn1__bias=torch.zeros(32, dtype=torch.long)), 'floating'),
 ])
 def test_damaged(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -213,6 +216,39 @@ def test_torch7_file_inside_a_zip_archive(torch7_file):
         'umich'
 
 
+def test_damaged_zip_archives(tmp_path, monkeypatch):
+    import zipfile
+
+    from mmpose_shn.weights import files
+    path = tmp_path / 'model.zip'
+
+    def archive(**members):
+        with zipfile.ZipFile(path, 'w') as file:
+            for name, content in members.items():
+                file.writestr(name.replace('__t7', '.t7'), content)
+        return bytearray(path.read_bytes())
+
+    def refused(content, message):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f'{path} cannot be read as a '
+                           f'.*{message}') as error:
+            read_checkpoint(str(path))
+        assert str(error.value).count('/model') == 1  # no temporary path
+
+    content = archive(model__t7=b'\4\0\0\0hello')
+    refused(content, 'Torch7 file')
+    damaged, encrypted = content.copy(), content.copy()
+    damaged[content.index(b'hello')] ^= 255
+    refused(damaged, 'CRC')
+    for signature, flags in (b'PK\3\4', 6), (b'PK\1\2', 8):
+        encrypted[content.index(signature) + flags] |= 1
+    refused(encrypted, 'encrypted')
+    monkeypatch.setattr(files, '_LARGEST_TORCH7', 8)
+    refused(content, 'would have 9 bytes')
+    refused(archive(**{'__MACOSX/._model__t7': b'longer than that'}),
+            'truncated')
+
+
 def test_another_torch7_network(tmp_path):
     pytest.importorskip('torchfile')
     from torch7 import Graph, Module, table, write
@@ -241,6 +277,59 @@ def test_a_torch7_tensor_that_reaches_beyond_the_file(torch7_file):
     torch7_file.write_bytes(content.replace(before, after, 1))
     with pytest.raises(ValueError, match='reaches beyond'):
         read_checkpoint(str(torch7_file))
+
+
+def test_a_torch7_tensor_that_repeats_its_numbers(torch7_file):
+    """A billion of them, say, with stride 0, from a file of a few bytes."""
+    content = torch7_file.read_bytes()
+    before = b''.join(n.to_bytes(8, 'little') for n in (16, 1, 1))
+    after = b''.join(n.to_bytes(8, 'little') for n in (1 << 50, 0, 1))
+    torch7_file.write_bytes(content.replace(before, after, 1))
+    with pytest.raises(ValueError, match='another shape'):
+        to_mmpose(read_checkpoint(str(torch7_file)), 'x')
+
+
+def test_torch7_networks_without_end(tmp_path):
+    pytest.importorskip('torchfile')
+    from torch7 import Graph, Module, table, write
+    path = tmp_path / 'm.t7'
+
+    def start():
+        graph = Graph(Weights())
+        image = graph.node(Module('nn.Identity'), picture())
+        return graph, graph.linear(image, 8)
+
+    def refused(graph, node, message):
+        output = graph.conv_node(graph.linear(node, 8), 16)
+        last = graph.node(None, None, output)
+        write(path, Module('nn.gModule', outnode=Module(
+            'nngraph.Node', data=last['data'])))
+        with pytest.raises(ValueError, match=f'pose-hg-train.*{message}'):
+            to_mmpose(read_checkpoint(str(path)), 'x')
+
+    graph, node = start()
+    refused(graph, node, 'ReLU in the place of a residual')
+
+    graph, node = start()
+    residual = graph.residual(node, 8)
+    residual['data']['mapindex'] = table(residual['data'])
+    refused(graph, residual, 'Sequential in the place of CAddTable')
+
+    graph, node = start()  # an hourglass inside itself
+    whole = graph.add(node, node)
+    low = graph.node(Module('nn.SpatialUpSamplingNearest'), node['value'],
+                     graph.residual(whole, 8))
+    whole['data']['mapindex'] = table(graph.residual(node, 8)['data'],
+                                      low['data'])
+    refused(graph, graph.residual(whole, 8), 'it uses a layer twice')
+
+
+def test_torchfile_is_left_as_it_was(torch7_file):
+    import torchfile
+
+    from mmpose_shn.weights import umich
+    read_checkpoint(str(torch7_file))
+    assert umich._read_tensor not in torchfile.type_handlers.values()
 
 
 def test_reader_of_torch7_files_is_missing(torch7_file, monkeypatch):

@@ -82,13 +82,15 @@ def test_documentation():
         ]
 
 
-@pytest.mark.parametrize('name', ['shn8_mpii', 'SHN1_MPII', 'bearpaw_hg2',
-                                  'princeton_hg2_mpii'])
-def test_config_and_weights_are_found_by_name(name):
+@pytest.mark.parametrize('name, expected', [
+    ('shn8_mpii', 'princeton_hg8'), ('SHN1_MPII', 'bearpaw_hg1'),
+    ('bearpaw_hg2', 'bearpaw_hg2'), ('princeton_hg2_mpii', 'princeton_hg2')])
+def test_config_and_weights_are_found_by_name(name, expected):
     cfg, weights = BaseInferencer._load_model_from_metafile(
         SimpleNamespace(scope='mmpose_shn'), name)
     assert cfg.model.backbone.type == 'StackedHourglass'
-    assert weights[len('shn://'):] in PUBLISHED
+    assert weights == f'shn://{expected}'
+    assert cfg.model.backbone.num_stacks == PUBLISHED[expected].num_stacks
 
 
 def test_through_mmengines_hub():
@@ -194,6 +196,52 @@ def test_tool_trusts_when_it_is_told_to(hg1, tmp_path, convert):
     assert '--trust' in convert('old.pth', 'w.pth', fails=True)
     convert('old.pth', 'w.pth', '--trust')
     assert (tmp_path / 'w.pth').is_file()
+
+
+def test_what_a_trusted_conversion_keeps(hg1, tmp_path):
+    """Its result needs no trust: MMEngine evaluates meta['config'] when it
+    resumes, and an object would be pickled again."""
+    checkpoint = load_from_shn(f'shn://{hg1}')
+    weights = {k: torch.nn.Parameter(v, v.is_floating_point())
+               for k, v in checkpoint['state_dict'].items()}
+    next(iter(weights.values())).extra = pytest.approx(1)
+    meta = dict(epoch=3, iter=pytest.approx(1), config='evil()', cfg='evil()',
+                family=['umich'], x=pytest.approx(1),
+                dataset_meta=dict(num_keypoints=pytest.approx(16)))
+    torch.save(dict(state_dict=weights, meta=meta), tmp_path / 'in.pth')
+    convert_file(str(tmp_path / 'in.pth'), str(tmp_path / 'out.pth'),
+                 trust=True)
+    out = read_checkpoint(str(tmp_path / 'out.pth'))
+    assert set(out['meta']) == {'mmpose_shn_version', 'epoch', 'family',
+                                'dataset_meta'}
+    assert out['meta']['epoch'] == 3 and out['meta']['family'] == 'mmpose'
+    assert out['meta']['dataset_meta']['num_keypoints'] == 16
+    assert all(torch.equal(out['state_dict'][k], v)
+               for k, v in checkpoint['state_dict'].items())
+
+
+def test_a_second_conversion_has_the_same_config(hg1, tmp_path):
+    for source, name in (hg1, 'a'), (tmp_path / 'a.pth', 'b'):
+        convert_file(str(source), str(tmp_path / f'{name}.pth'),
+                     str(tmp_path / f'{name}.py'))
+    assert (tmp_path / 'b.py').read_text() == (tmp_path / 'a.py').read_text()
+
+
+def test_conversion_leaves_nothing_behind(hg1, tmp_path, convert):
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'file').write_text('')
+    before = sorted(tmp_path.iterdir())
+    for out, config, message in [
+        ('folder', 'c.py', 'folder is a folder'),
+        ('o.pth', 'folder', 'folder is a folder'),
+        ('file/o.pth', 'c.py', 'file'),
+        ('o.pth', 'file/c.py', 'file'),
+        ('o.pth', './o.pth', 'both checkpoint and config'),
+    ]:
+        said = convert(hg1, out, '--config', config, fails=True)
+        assert said.startswith('error: ') and message in said
+        assert sorted(tmp_path.iterdir()) == before
+        assert not any((tmp_path / 'folder').iterdir())
 
 
 def test_trained_here_and_run_there(tmp_path):
