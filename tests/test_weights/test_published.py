@@ -167,7 +167,7 @@ def test_config_of_other_keypoints_widths_and_norms(tmp_path):
                  str(tmp_path / 'out.py'))
     cfg = Config.fromfile(tmp_path / 'out.py')
     build(cfg).load_state_dict(torch.load(tmp_path / 'out.pth')['state_dict'])
-    with pytest.raises(ValueError, match='mpii has 16 keypoints.*=5'):
+    with pytest.raises(ValueError, match='mpii, has 16 keypoints.*=5'):
         check_config(cfg, splits=())
 
 
