@@ -32,13 +32,16 @@ val_pipeline = [
 ]
 
 data_root = 'data/drawn_people/'
-# With more than one worker MMEngine would leave one core to the training.
+# Without workers: on two cores one would keep the threads of the training
+# waiting for each other (0.27 s against 0.34 s an iteration).
 train_dataloader = dict(
     batch_size=16,
-    num_workers=1,
+    num_workers=0,
+    persistent_workers=False,
     dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(
-    num_workers=1,
+    num_workers=0,
+    persistent_workers=False,
     dataset=dict(
         data_root=data_root,
         headbox_file=data_root + 'annotations/mpii_gt_val.mat',
