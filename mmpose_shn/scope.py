@@ -2,7 +2,7 @@
 from mmengine.config import config, utils
 from mmengine.hub import hub
 
-_PREFIX = 'mmpose_shn::'
+PREFIX = 'mmpose_shn::'
 
 
 def register_scope() -> None:
@@ -17,8 +17,8 @@ def register_scope() -> None:
     original = utils._get_package_and_cfg_path
 
     def get_package_and_cfg_path(cfg_path: str):
-        if cfg_path.startswith(_PREFIX):
-            return 'mmpose_shn', cfg_path[len(_PREFIX):]
+        if cfg_path.startswith(PREFIX):
+            return 'mmpose_shn', cfg_path[len(PREFIX):]
         return original(cfg_path)
 
     for module in (utils, config, hub):

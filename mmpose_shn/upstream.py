@@ -8,16 +8,15 @@ import mmpose
 from mmengine.config import Config
 
 from .checks import check_checkpoint, check_config
-
-_PREFIX = 'mmpose_shn::'
+from .scope import PREFIX
 
 
 def config_path(name: str) -> str:
     """The file of a config given by its path or as ``mmpose_shn::NAME.py``."""
-    if not name.startswith(_PREFIX):
+    if not name.startswith(PREFIX):
         return name
     return osp.join(
-        osp.dirname(__file__), '.mim', 'configs', name[len(_PREFIX):])
+        osp.dirname(__file__), '.mim', 'configs', name[len(PREFIX):])
 
 
 def run_script(name: str, splits: Sequence[str]) -> None:
